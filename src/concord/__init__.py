@@ -1,0 +1,1 @@
+"""Concord: contact-sync pipelines that data people can trust."""

@@ -1,0 +1,1 @@
+"""The only importer of Airflow: Dags, operator, retries, the inline scheduler."""

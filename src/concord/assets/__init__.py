@@ -1,0 +1,1 @@
+"""A graph of versioned datasets: tables, commits, snapshots and changes."""

@@ -1,0 +1,1 @@
+"""The embedded default: servers, and the generator of people."""

@@ -1,0 +1,1 @@
+"""Who is who: keys, clusters, person ids, survivorship."""

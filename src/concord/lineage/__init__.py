@@ -1,0 +1,1 @@
+"""Commit records told to the world as OpenLineage."""

@@ -1,0 +1,1 @@
+"""The declared mapping between native fields and canonical columns, made executable."""

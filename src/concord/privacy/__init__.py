@@ -1,0 +1,1 @@
+"""Duties towards a person: consent, suppression, erasure."""

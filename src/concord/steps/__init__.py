@@ -1,0 +1,1 @@
+"""The thin edges: one module per step."""

@@ -1,0 +1,1 @@
+"""What to write where: remote state, plans, receipts."""
