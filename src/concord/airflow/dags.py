@@ -1,0 +1,134 @@
+"""A project's plans as Airflow Dags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import (
+    DAG,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    Param,
+    get_parsing_context,
+)
+
+from concord.airflow.assets import asset, assets
+from concord.airflow.notifier import ConcordNotifier
+from concord.airflow.operators import StepOperator
+from concord.airflow.plans import DagPlan, TaskPlan, plan_dags
+from concord.airflow.retry import SyncPolicy
+
+if TYPE_CHECKING:
+    from concord.project import Project
+
+__all__ = ["default_args", "render_dags", "time_leg"]
+
+_PARAMS = {
+    "full_refresh": "Read everything once, whatever the cursor says.",
+    "accept_deletes": "Believe a full listing that lacks many known records.",
+}
+
+
+def render_dags(dag_file: str, *, operator: type[StepOperator] = StepOperator) -> Mapping[str, DAG]:
+    """The Dags of the project that *dag_file* belongs to; in a task, only the task's own.
+
+    Args:
+        dag_file: the Dag file's ``__file__``.
+        operator: the operator class of every task.
+    """
+    engine = operator.engine
+    project = engine.project(engine.root(Path(dag_file)))
+    only = get_parsing_context().dag_id
+    return {
+        plan.dag_id: _dag(project, plan, operator)
+        for plan in plan_dags(project)
+        if only in (None, plan.dag_id)
+    }
+
+
+def time_leg(cron: str, timezone: str) -> CronTriggerTimetable:
+    """A schedule that never runs a Dag just because it is new."""
+    return CronTriggerTimetable(cron, timezone=timezone, run_immediately=timedelta(0))
+
+
+def default_args(project: Project, operator: type[StepOperator]) -> dict[str, Any]:
+    """What every task of the project has: who owns it, how it is retried, who hears of failures."""
+    retries = project.retries
+    return {
+        "owner": "concord",
+        "retries": retries.tries - 1,
+        "retry_policy": SyncPolicy(
+            first_delay_s=retries.first_delay_s, max_delay_s=retries.max_delay_s
+        ),
+        "on_failure_callback": ConcordNotifier(operator.engine),
+        "weight_rule": "absolute",
+    }
+
+
+def _dag(project: Project, plan: DagPlan, operator: type[StepOperator]) -> DAG:
+    produces = not plan.assets
+    leg = time_leg(plan.cron, plan.timezone)
+    triggers = [asset(project, name) for name in plan.assets]
+    with DAG(
+        plan.dag_id,
+        description=plan.doc,
+        schedule=leg if produces else AssetOrTimeSchedule(timetable=leg, assets=_any_of(triggers)),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        default_args=default_args(project, operator),
+        params={
+            name: Param(False, type="boolean", description=text)
+            for name, text in (_PARAMS if produces else {}).items()
+        },
+        tags={"concord"},
+    ) as dag:
+        made: dict[str, Any] = {}
+        for task in plan.tasks:
+            made[task.task_id] = _task(project, task, operator, made)
+            for upstream in task.after:
+                made[upstream] >> made[task.task_id]
+        if len(made) > 1:
+            _end(made)
+    return dag
+
+
+def _any_of(triggers: list[Any]) -> Any:
+    condition = triggers[0]
+    for one in triggers[1:]:
+        condition = condition | one
+    return condition
+
+
+def _task(
+    project: Project, task: TaskPlan, operator: type[StepOperator], made: Mapping[str, Any]
+) -> Any:
+    common: dict[str, Any] = {
+        "task_id": task.task_id,
+        "step": task.step,
+        "platform": task.platform,
+        "inlets": assets(project, task.inlets),
+        "outlets": assets(project, task.outlets),
+        "priority_weight": task.weight,
+        "trigger_rule": task.trigger_rule,
+    }
+    if task.pool:
+        common["pool"] = task.pool
+    if task.mapped_over:
+        return operator.partial(**common).expand(chunk=made[task.mapped_over].output)
+    return operator(**common, chunks=task.task_id == "plan")
+
+
+def _end(made: Mapping[str, Any]) -> None:
+    """A last task that only the scheduler sees: the run fails when any task of it failed.
+
+    Without it the run would be judged by *acknowledge* alone, which takes in the receipts of the
+    chunks that were delivered also when another chunk failed.
+    """
+    end = EmptyOperator(task_id="end", trigger_rule="none_failed", retries=0)
+    for task in made.values():
+        task >> end

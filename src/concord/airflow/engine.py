@@ -1,0 +1,166 @@
+"""The seam between Airflow and the rest of Concord; what is behind it loads when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concord.assets.table import Lake
+    from concord.platforms.connection import Connection
+    from concord.project import Project
+    from concord.steps.context import Context, Progress, Result
+
+__all__ = ["Attempt", "Engine", "Incident"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one task instance.
+
+    Attributes:
+        job: name of the project's job, for example ``clean.crm``.
+        run: Airflow's run id.
+        map_index: -1 for a task that is not mapped.
+        try_number: 1-based.
+        ol_run: id of this try's OpenLineage run, if there is one.
+    """
+
+    job: str
+    dag: str
+    task: str
+    run: str
+    map_index: int = -1
+    try_number: int = 1
+    ol_run: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Names the task instance; the same for all its tries."""
+        return f"{self.dag}/{self.run}/{self.task}/{self.map_index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A task that failed for good.
+
+    Attributes:
+        kind: ``failed``, or ``killed`` when the task's process died without a word.
+        error: class of the error; empty when nobody knows it.
+        message: our own sentence; never a foreign text.
+        marker: names the incident; writing it twice is writing it once.
+    """
+
+    kind: str
+    dag: str
+    task: str
+    step: str
+    platform: str | None
+    error: str
+    message: str
+    tries: int
+    at: datetime
+    marker: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The incident as small JSON."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Incident:
+        """Read what `to_json` made."""
+        return cls(**{**data, "at": datetime.fromisoformat(data["at"])})
+
+
+class Engine:
+    """What Dags, tasks and the worker ask of a project; tests put a small one in its place."""
+
+    def root(self, dag_file: str | Path) -> Path:
+        """The project that *dag_file* belongs to."""
+        from concord.project import find_root
+
+        return find_root(Path(dag_file).resolve().parent)
+
+    def project(self, root: Path) -> Project:
+        """The project as deployed."""
+        from concord.project import resolve
+
+        return resolve(root)
+
+    def run(
+        self,
+        project: Project,
+        attempt: Attempt,
+        *,
+        tell: Callable[[Progress], None],
+        options: Mapping[str, Any],
+    ) -> Result:
+        """Do the attempt's job."""
+        from concord.steps.registry import run_step
+
+        job = project.job(attempt.job)
+        key = _connect(project.record_key).password.encode()
+        context = _context(project, attempt, key=key, tell=tell)
+        return run_step(job.step, context, platform=job.platform, **options)
+
+    def record(self, project: Project, incidents: Sequence[Incident]) -> None:
+        """Write incidents to ops/incidents; those already there are left alone."""
+        from concord.steps.incidents import record
+
+        for incident in incidents:
+            attempt = Attempt("incidents", incident.dag, incident.task, incident.marker)
+            record(_context(project, attempt, key=b"", tell=_silent), **asdict(incident))
+
+    def behind(self, project: Project) -> tuple[str, ...]:
+        """Names of the jobs that have a snapshot, plan or receipt after their cursor."""
+        from concord.steps.cursors import behind
+
+        attempt = Attempt("sweep", "", "", "sweep")
+        return tuple(behind(_context(project, attempt, key=b"", tell=_silent)))
+
+
+def _silent(_: Progress) -> None:
+    return None
+
+
+def _connect(name: str) -> Connection:
+    from concord.airflow.connections import connect
+
+    return connect(name)
+
+
+def _context(
+    project: Project, attempt: Attempt, *, key: bytes, tell: Callable[[Progress], None]
+) -> Context:
+    from concord.assets.commit import RunId
+    from concord.steps.context import Context
+
+    return Context(
+        project=project,
+        run=RunId(
+            id=attempt.run_id,
+            job=attempt.job,
+            ol_run=attempt.ol_run,
+            try_number=attempt.try_number,
+        ),
+        lake=_lake(project),
+        record_key=key,
+        connect=_connect,
+        now=lambda: datetime.now(UTC),
+        tell=tell,
+    )
+
+
+def _lake(project: Project) -> Lake:
+    from concord.assets.table import Lake
+
+    if project.lake_connection is None:
+        return Lake(project.lake, {})
+    found = _connect(project.lake_connection)
+    options = {name: str(value) for name, value in found.extra.items()}
+    if found.login:
+        options |= {"AWS_ACCESS_KEY_ID": found.login, "AWS_SECRET_ACCESS_KEY": found.password}
+    return Lake(project.lake, options)

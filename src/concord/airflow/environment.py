@@ -1,0 +1,93 @@
+"""The environment of the embedded Airflow: everything it is told, it is told here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["airflow_environment", "open_state"]
+
+_KEPT = ("AIRFLOW__SECRETS__", "AIRFLOW__OPENLINEAGE__TRANSPORT")
+_POLICY = [
+    {
+        "scope": {},
+        "controls": {"include_source_code": False, "include_full_task_info": False},
+        "locked": True,
+    }
+]
+
+
+def open_state(state: Path) -> Path:
+    """Make the state folder, readable by its owner only."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state
+
+
+def airflow_environment(
+    root: Path,
+    state: Path,
+    *,
+    inherited: Mapping[str, str] = os.environ,
+    namespace: str = "concord",
+) -> dict[str, str]:
+    """All variables of an embedded Airflow process.
+
+    Airflow settings of the surrounding shell are dropped: an embedded run must never reach a
+    database that belongs to another installation. Connections and secrets backends are kept.
+
+    Args:
+        root: the project.
+        state: folder of this Airflow's database, logs and keys (AIRFLOW_HOME).
+        inherited: the surrounding environment.
+        namespace: OpenLineage namespace of the jobs.
+    """
+    open_state(state)
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith("AIRFLOW__") or name.startswith(_KEPT)
+    }
+    lineage = root / ".concord" / "lineage" / "events.jsonl"
+    lineage.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    transport = {"type": "file", "log_file_path": str(lineage), "append": True}
+    ours = {
+        "AIRFLOW_HOME": str(state),
+        "CONCORD_PROJECT": str(root),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(root / "dags"),
+        "AIRFLOW__CORE__EXECUTOR": "concord.airflow.inline.InlineExecutor",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__MP_START_METHOD": "fork",
+        "AIRFLOW__CORE__PARALLELISM": "1",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{state / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state / "logs"),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.05",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": namespace,
+        "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
+        "AIRFLOW__OPENLINEAGE__EMISSION_POLICY": json.dumps(_POLICY),
+    }
+    default = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
+    return {**default, **kept, **ours, **_keys(state)}
+
+
+def _keys(state: Path) -> dict[str, str]:
+    """Secrets that this Airflow's processes share; made once for each state folder."""
+    place = state / "keys.json"
+    if not place.exists():
+        made = {
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        }
+        scratch = state / f"keys.{os.getpid()}.tmp"
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(made, file)
+        scratch.replace(place)
+    found: dict[str, str] = json.loads(place.read_text(encoding="utf-8"))
+    return found

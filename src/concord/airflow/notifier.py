@@ -1,0 +1,56 @@
+"""A failed task becomes an incident."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from airflow.sdk.bases.notifier import BaseNotifier
+
+from concord.airflow.engine import Engine, Incident
+from concord.errors import ConcordError
+
+__all__ = ["ConcordNotifier", "incident_marker", "incident_of"]
+
+log = structlog.get_logger(__name__)
+
+
+class ConcordNotifier(BaseNotifier):
+    """Write an incident after a task's last try; never fails the run itself."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        super().__init__()
+        self.engine = engine or Engine()
+
+    def notify(self, context: Any) -> None:
+        """Write the incident; what goes wrong with that is logged by its class only."""
+        try:
+            project = self.engine.project(self.engine.root(context["task"].dag.fileloc))
+            self.engine.record(project, [incident_of(context)])
+        except Exception as error:
+            log.error("incident not written", error=type(error).__qualname__)
+
+
+def incident_of(context: Any) -> Incident:
+    """The incident that a failure callback's *context* tells of."""
+    ti, task = context["ti"], context["task"]
+    error = context.get("exception")
+    ours = isinstance(error, ConcordError)
+    return Incident(
+        kind="failed",
+        dag=ti.dag_id,
+        task=ti.task_id,
+        step=getattr(task, "step", ti.task_id),
+        platform=getattr(task, "platform", None),
+        error=type(error).__qualname__ if error is not None else "",
+        message=str(error) if ours else "the task ended without an error of its own",
+        tries=ti.try_number,
+        at=datetime.now(UTC),
+        marker=incident_marker(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
+    )
+
+
+def incident_marker(dag: str, run: str, task: str, map_index: int | None) -> str:
+    """Names the incident of one task instance."""
+    return f"{dag}/{run}/{task}/{-1 if map_index is None else map_index}"

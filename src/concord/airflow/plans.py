@@ -1,0 +1,187 @@
+"""A project's Dags as plain values: all decisions about the graph, without Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concord.jobs import Job
+    from concord.project import Project
+
+__all__ = ["DagPlan", "TaskPlan", "dag_of", "most_upstream", "plan_dags", "pool_of"]
+
+_SYNC = ("plan", "deliver", "acknowledge")
+_CALLS_THE_PLATFORM = ("extract", "deliver")
+_DOC = {
+    "extract": "Reads {platform} and publishes what it holds.",
+    "consent": "Brings every platform's claims of consent together.",
+    "clean": "Normalises the records of {platform} and checks them against their contract.",
+    "resolve": "Finds out which records are one person.",
+    "survivorship": "Makes one golden row a person.",
+    "sync": "Plans what {platform} lacks, delivers it and takes the receipts in.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """One task.
+
+    Attributes:
+        task_id: the step's name.
+        inlets: datasets it reads.
+        outlets: datasets it may publish with an event.
+        after: task ids upstream of it in its Dag.
+        mapped_over: the task whose XCom lists the chunks this one is mapped over.
+        pool: the pool it takes a slot of; None for Airflow's default.
+        weight: absolute priority; higher runs first.
+        trigger_rule: Airflow's.
+    """
+
+    task_id: str
+    step: str
+    platform: str | None
+    inlets: tuple[str, ...]
+    outlets: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    mapped_over: str | None = None
+    pool: str | None = None
+    weight: int = 1
+    trigger_rule: str = "all_success"
+
+
+@dataclass(frozen=True, slots=True)
+class DagPlan:
+    """One Dag.
+
+    Attributes:
+        cron: when it runs, in *timezone*, whatever happened.
+        assets: datasets any of whose events starts it; empty for a producer.
+        jobs: names of the project's jobs it does.
+        depth: longest way from a producer.
+    """
+
+    dag_id: str
+    doc: str
+    cron: str
+    timezone: str
+    assets: tuple[str, ...]
+    jobs: tuple[str, ...]
+    depth: int
+    tasks: tuple[TaskPlan, ...]
+
+
+def plan_dags(project: Project) -> tuple[DagPlan, ...]:
+    """Every Dag of the project but its subscribers', upstream first."""
+    grouped: dict[str, list[Job]] = {}
+    for job in project.jobs:
+        if job.step != "publish":
+            grouped.setdefault(dag_of(job), []).append(job)
+    depths = _depths(_edges(grouped))
+    plans = [_dag(project, dag_id, jobs, depths[dag_id]) for dag_id, jobs in grouped.items()]
+    return tuple(sorted(plans, key=lambda plan: (plan.depth, plan.dag_id)))
+
+
+def dag_of(job: Job) -> str:
+    """The Dag that does *job*."""
+    step = "sync" if job.step in _SYNC else job.step
+    if job.step == "publish":
+        return job.name.replace(".", "_")
+    return f"{step}_{job.platform}" if job.platform else step
+
+
+def pool_of(platform: str) -> str:
+    """The pool that keeps tasks from calling one platform at the same time."""
+    return f"concord_{platform}"
+
+
+def most_upstream(behind: Iterable[str], plans: Sequence[DagPlan]) -> tuple[str, ...]:
+    """Those of the Dags *behind* that have no other of them upstream, by id."""
+    upstream = _upstream({plan.dag_id: plan for plan in plans})
+    wanted = set(behind)
+    return tuple(sorted(dag for dag in wanted if not upstream.get(dag, set()) & wanted))
+
+
+def _upstream(plans: Mapping[str, DagPlan]) -> dict[str, set[str]]:
+    makers: dict[str, set[str]] = {}
+    for plan in plans.values():
+        for task in plan.tasks:
+            for dataset in task.outlets:
+                makers.setdefault(dataset, set()).add(plan.dag_id)
+    found: dict[str, set[str]] = {}
+    for plan in sorted(plans.values(), key=lambda plan: plan.depth):
+        near = {
+            maker
+            for dataset in plan.assets
+            for maker in makers.get(dataset, ())
+            if plans[maker].depth < plan.depth
+        }
+        found[plan.dag_id] = near.union(*(found[dag] for dag in near))
+    return found
+
+
+def _edges(grouped: Mapping[str, Sequence[Job]]) -> dict[str, set[str]]:
+    """Dag to the Dags directly upstream of it; feedback left out."""
+    makers: dict[str, set[str]] = {}
+    for dag_id, jobs in grouped.items():
+        for job in jobs:
+            for dataset in set(job.writes) - set(job.feedback):
+                makers.setdefault(dataset, set()).add(dag_id)
+    return {
+        dag_id: {maker for dataset in _inputs(jobs) for maker in makers.get(dataset, ())} - {dag_id}
+        for dag_id, jobs in grouped.items()
+    }
+
+
+def _inputs(jobs: Sequence[Job]) -> tuple[str, ...]:
+    own = {dataset for job in jobs for dataset in job.writes}
+    return tuple(sorted({dataset for job in jobs for dataset in job.reads} - own))
+
+
+def _depths(edges: Mapping[str, set[str]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for dag_id in TopologicalSorter(edges).static_order():
+        found[dag_id] = 1 + max((found[dag] for dag in edges[dag_id]), default=-1)
+    return found
+
+
+def _dag(project: Project, dag_id: str, jobs: Sequence[Job], depth: int) -> DagPlan:
+    platform = jobs[0].platform
+    step = "sync" if jobs[0].step in _SYNC else jobs[0].step
+    produces = step == "extract" and platform is not None
+    return DagPlan(
+        dag_id=dag_id,
+        doc=_DOC.get(step, "Runs the step {step}.").format(platform=platform, step=step),
+        cron=project.platforms[platform].schedule if produces and platform else project.nightly,
+        timezone=project.timezone,
+        assets=() if produces else _inputs(jobs),
+        jobs=tuple(job.name for job in jobs),
+        depth=depth,
+        tasks=tuple(_tasks(jobs, depth)),
+    )
+
+
+def _tasks(jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
+    last = jobs[-1]
+    for place, job in enumerate(jobs):
+        plan, deliver = "plan" in _steps(jobs[:place]), job.step == "deliver"
+        yield TaskPlan(
+            task_id=job.step,
+            step=job.step,
+            platform=job.platform,
+            inlets=tuple(sorted(job.reads)),
+            outlets=tuple(sorted(job.writes)) if job is last else (),
+            after=_steps(jobs[:place]),
+            mapped_over="plan" if deliver and plan else None,
+            pool=pool_of(job.platform)
+            if job.platform and job.step in _CALLS_THE_PLATFORM
+            else None,
+            weight=1000 - 10 * depth - place,
+            trigger_rule="all_done_min_one_success" if job.step == "acknowledge" else "all_success",
+        )
+
+
+def _steps(jobs: Sequence[Job]) -> tuple[str, ...]:
+    return tuple(job.step for job in jobs)

@@ -1,0 +1,149 @@
+"""The worker of an embedded run: drains a project's graph on Airflow's scheduler, then sweeps.
+
+Started by `concord.airflow.front` with everything in its environment. It dies with the front, and
+its tasks die with it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from concord.airflow.engine import Engine, Incident
+from concord.airflow.messages import ORDER, STOP, Event, Order, tell
+from concord.airflow.plans import DagPlan, most_upstream, plan_dags
+from concord.airflow.processes import die_with_parent, one_at_a_time
+from concord.airflow.sweep import SWEEP, ask
+
+if TYPE_CHECKING:
+    from concord.project import Project
+
+__all__ = ["main"]
+
+
+def main(engine: Engine | None = None, *, sweep: Sequence[str] = SWEEP) -> NoReturn:
+    """Do the order in the environment; exits 0 when all is up to date, 1 otherwise."""
+    die_with_parent()
+    state = Path(os.environ["AIRFLOW_HOME"])
+    lock = one_at_a_time(state)
+    if lock is None:
+        tell(Event("refused", text="another run of this project is active; wait for it or stop it"))
+        sys.exit(1)
+    with lock:
+        engine = engine or Engine()
+        project = engine.project(Path(os.environ["CONCORD_PROJECT"]))
+        order = Order.from_json(os.environ[ORDER])
+        sys.exit(_Run(project, order, sweep).go())
+
+
+class _Run:
+    """One order, from an empty or a half-done database to its last incident."""
+
+    def __init__(self, project: Project, order: Order, sweep: Sequence[str]) -> None:
+        self.project = project
+        self.order = order
+        self.sweep = sweep
+        self.began_at = datetime.now(UTC)
+        self.blind = False
+        self.plans = plan_dags(project)
+        self.tasks = {(plan.dag_id, t.task_id): t for plan in self.plans for t in plan.tasks}
+
+    def go(self) -> int:
+        """Everything; returns the exit code."""
+        tell(Event("stage", text="starting Airflow"))
+        from concord.airflow import database
+        from concord.airflow.patches import apply_patches
+        from concord.airflow.pools import make_pools
+
+        apply_patches()
+        database.prepare()
+        database.recover()
+        make_pools(self.project.platforms)
+        errors = database.fill_dags()
+        if errors:
+            names = ", ".join(sorted(Path(path).name for path in errors))
+            tell(
+                Event("refused", text=f"Dag files with errors: {names}; the worker's log has them")
+            )
+            return 1
+        database.forget_the_calendar()
+        first = self.order.first
+        database.trigger(_extracts(self.plans) if first is None else first, self.order.conf)
+        self._drain()
+        behind = self._sweep()
+        failed = database.failed_since(self.began_at, self.tasks)
+        self._tell_of(failed)
+        if behind and not failed:
+            tell(Event("behind", text=", ".join(behind)))
+        good = not (failed or behind or self.blind)
+        tell(Event("done", state="success" if good else "failed"))
+        return 0 if good else 1
+
+    def _drain(self) -> None:
+        from concord.airflow.inline import drain
+
+        drain(self._tell_with_step, stop=os.environ.get(STOP, ""))
+
+    def _tell_with_step(self, event: Event) -> None:
+        plan = self.tasks.get((event.dag, event.task))
+        step, platform = (plan.step, plan.platform) if plan else (event.task, None)
+        tell(
+            Event(
+                event.what,
+                event.dag,
+                event.task,
+                step,
+                platform,
+                event.map_index,
+                event.try_number,
+                event.state,
+                event.seconds,
+            )
+        )
+
+    def _sweep(self) -> tuple[str, ...]:
+        """Trigger what is behind, most upstream first, a few times; returns what still is."""
+        from concord.airflow import database
+
+        for number in range(self.order.rounds + 1):
+            behind = self._behind()
+            if not behind or number == self.order.rounds:
+                return behind
+            wanted = most_upstream(behind, self.plans)
+            tell(Event("stage", text=f"catching up: {', '.join(wanted)}"))
+            database.trigger(wanted, {})
+            self._drain()
+        return ()
+
+    def _behind(self) -> tuple[str, ...]:
+        """Dags with a job whose cursor is behind, without those that failed in this run."""
+        from concord.airflow import database
+
+        jobs = ask({"root": str(self.project.root), "behind": True}, command=self.sweep)
+        if jobs is None:
+            self.blind = True
+            tell(Event("stage", text="the cursors could not be read; the worker's log says why"))
+            return ()
+        dag_of = {job: plan.dag_id for plan in self.plans for job in plan.jobs}
+        failed = {one.dag for one in database.failed_since(self.began_at, self.tasks)}
+        found = {dag_of[job] for job in jobs if job in dag_of} - failed
+        return tuple(plan.dag_id for plan in self.plans if plan.dag_id in found)
+
+    def _tell_of(self, failed: Sequence[Incident]) -> None:
+        for one in failed:
+            tell(Event("failed", one.dag, one.task, one.step, one.platform, try_number=one.tries))
+        if failed:
+            incidents = [one.to_json() for one in failed]
+            ask({"root": str(self.project.root), "record": incidents}, command=self.sweep)
+
+
+def _extracts(plans: Sequence[DagPlan]) -> tuple[str, ...]:
+    return tuple(plan.dag_id for plan in plans if not plan.assets)
+
+
+if __name__ == "__main__":
+    main()

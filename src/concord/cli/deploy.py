@@ -1,0 +1,38 @@
+"""`concord deploy`: bring tables, pools and the resolved project up to the declarations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from concord.cli.output import Format, show_rows
+from concord.cli.session import checked_project, context
+
+__all__ = ["deploy"]
+
+
+def deploy(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+    ] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """Create tables, add columns, make pools, write the resolved project. Safe to repeat.
+
+    Example: concord deploy --dry-run
+    """
+    from concord.steps.deploy import deploy as deploy_tables
+
+    project = checked_project()
+    actions = deploy_tables(context(project, "deploy"), dry_run=dry_run)
+    if not dry_run:
+        from concord.airflow.pools import make_pools
+
+        make_pools(project)
+    rows = [{"dataset": one.dataset, "action": one.what} for one in actions]
+    title = "would be done" if dry_run else "done"
+    if not rows and form is Format.TABLE:
+        print("everything is deployed already")
+        return
+    show_rows(rows, columns=("dataset", "action"), title=title, form=form)

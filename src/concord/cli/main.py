@@ -1,0 +1,73 @@
+"""The command line: `concord <noun> <verb>`.
+
+Exit codes: 0 done, 1 something failed (the message says what), 2 the command was not understood,
+3 the project has faults, 4 the project is not deployed, 130 stopped by Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from concord.errors import ConcordError, NotDeployed, ProjectFaults, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Contact-sync pipelines that data people can trust.",
+    epilog="Example: concord run --env demo",
+)
+
+
+@app.callback()
+def _options(
+    project: Annotated[
+        Path | None,
+        typer.Option(help="Folder with concord.yaml; else CONCORD_PROJECT, else the folder here."),
+    ] = None,
+    env: Annotated[
+        str | None, typer.Option(help="One of the environments in concord.yaml; else CONCORD_ENV.")
+    ] = None,
+) -> None:
+    if project is not None:
+        os.environ["CONCORD_PROJECT"] = str(project)
+    if env is not None:
+        os.environ["CONCORD_ENV"] = env
+
+
+def _assemble() -> typer.Typer:
+    from concord.cli import contract, dataset, demo, deploy, platform, run, sync, up
+
+    app.command("demo")(demo.demo)
+    app.command("run")(run.run)
+    app.command("up")(up.up)
+    app.command("deploy")(deploy.deploy)
+    app.add_typer(platform.app, name="platform")
+    app.add_typer(dataset.app, name="dataset")
+    app.add_typer(contract.app, name="contract")
+    app.add_typer(sync.app, name="sync")
+    return app
+
+
+def exit_code(error: ConcordError) -> int:
+    """The exit code that stands for *error*."""
+    if isinstance(error, UsageError):
+        return 2
+    if isinstance(error, ProjectFaults):
+        return 3
+    return 4 if isinstance(error, NotDeployed) else 1
+
+
+def main() -> None:
+    """Run the command line; errors of ours are one sentence, not a traceback."""
+    try:
+        _assemble()()
+    except ConcordError as error:
+        print(f"concord: {error}", file=sys.stderr)
+        sys.exit(exit_code(error))

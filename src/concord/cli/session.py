@@ -1,0 +1,33 @@
+"""What commands share: the project meant, and a context outside any task."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from concord.project import Project, find_root, load, resolve
+
+if TYPE_CHECKING:
+    from concord.steps.context import Context
+
+__all__ = ["checked_project", "context", "deployed_project"]
+
+
+def checked_project() -> Project:
+    """The project meant, every file checked."""
+    return load(find_root())
+
+
+def deployed_project() -> Project:
+    """The project meant, as deployed."""
+    return resolve(find_root())
+
+
+def context(project: Project, job: str) -> Context:
+    """A context for a command; its runs are named after the command and the instant."""
+    from concord.airflow.engine import Attempt, command_context
+
+    started_at = datetime.now(UTC)
+    run = f"{job}/{started_at:%Y-%m-%dT%H:%M:%S.%f}/{os.getpid()}"
+    return command_context(project, Attempt(job=job, dag="command", task=job, run=run))

@@ -1,0 +1,57 @@
+"""What `concord.yaml` says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Override", "Retries", "Settings"]
+
+Delivery = Literal["off", "approve", "auto"]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retries(_Declared):
+    """How often a task is tried, and how long it waits: doubling, with jitter."""
+
+    tries: int = Field(default=4, ge=1)
+    first_delay_s: float = Field(default=60, ge=0)
+    max_delay_s: float = Field(default=1800, ge=0)
+
+
+class Override(_Declared):
+    """What an environment sets otherwise."""
+
+    lake: str | None = None
+    delivery: Delivery | None = None
+    retries: Retries | None = None
+    nightly: str | None = None
+
+
+class Settings(_Declared):
+    """The project's settings.
+
+    Attributes:
+        lake: folder (relative to the project) or ``s3://…`` that holds every table.
+        lake_connection: Airflow connection with the object store's credentials; None for a folder.
+        region: ISO country of national phone numbers, where a platform does not say otherwise.
+        record_key: Airflow connection whose password keys every hash.
+        nightly: cron expression at which consumers look for work that no event announced.
+        delivery: what platforms do that do not say otherwise.
+    """
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
+    lake: str = ".concord/lake"
+    lake_connection: str | None = None
+    timezone: str = "UTC"
+    region: str = Field(default="US", pattern="^[A-Z]{2}$")
+    lineage_namespace: str = "concord"
+    record_key: str = "concord_record_key"
+    nightly: str = "0 4 * * *"
+    delivery: Delivery = "approve"
+    retries: Retries = Retries()
+    environments: dict[str, Override] = Field(default_factory=dict)

@@ -1,0 +1,46 @@
+"""Step by name; a step's module, and with it Polars and Delta, loads when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from concord.errors import UsageError
+
+if TYPE_CHECKING:
+    from concord.steps.context import Context, Result
+
+__all__ = ["STEPS", "run_step"]
+
+STEPS = (
+    "extract",
+    "consent",
+    "clean",
+    "resolve",
+    "survivorship",
+    "plan",
+    "deliver",
+    "acknowledge",
+)
+
+
+def run_step(name: str, ctx: Context, *, platform: str | None = None, **options: Any) -> Result:
+    """Run one step and write its line to ops/runs.
+
+    Args:
+        name: one of `STEPS`.
+        ctx: the outside world.
+        platform: for steps of one platform.
+        options: the step's own keyword arguments.
+    """
+    if name not in STEPS:
+        raise UsageError(f"there is no step of that name ({', '.join(STEPS)})")
+    from concord.steps.runs import record_run
+
+    module = importlib.import_module(f"concord.steps.{name}")
+    step = getattr(module, name)
+    wall, cpu = time.monotonic(), time.process_time()
+    result: Result = step(ctx, **({"platform": platform} if platform else {}), **options)
+    record_run(ctx, result, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu)
+    return result
