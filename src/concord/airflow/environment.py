@@ -32,7 +32,7 @@ def airflow_environment(
     state: Path,
     *,
     inherited: Mapping[str, str] = os.environ,
-    namespace: str = "concord",
+    namespace: str | None = None,
 ) -> dict[str, str]:
     """All variables of an embedded Airflow process.
 
@@ -43,7 +43,7 @@ def airflow_environment(
         root: the project.
         state: folder of this Airflow's database, logs and keys (AIRFLOW_HOME).
         inherited: the surrounding environment.
-        namespace: OpenLineage namespace of the jobs.
+        namespace: OpenLineage namespace of the jobs; None leaves it to whoever knows the project.
     """
     open_state(state)
     kept = {
@@ -67,10 +67,11 @@ def airflow_environment(
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.05",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW__OPENLINEAGE__NAMESPACE": namespace,
         "AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD": "True",
         "AIRFLOW__OPENLINEAGE__EMISSION_POLICY": json.dumps(_POLICY),
     }
+    if namespace is not None:
+        ours["AIRFLOW__OPENLINEAGE__NAMESPACE"] = namespace
     default = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
     return {**default, **kept, **ours, **_keys(state)}
 

@@ -74,7 +74,6 @@ def run_in_front(
     state: Path,
     *,
     order: Order | None = None,
-    namespace: str = "concord",
     extra: Mapping[str, str] | None = None,
     console: Console | None = None,
     command: Sequence[str] = WORKER,
@@ -85,7 +84,6 @@ def run_in_front(
     Args:
         state: folder of the embedded Airflow; made if missing.
         order: which Dags to trigger first; every extract when None.
-        namespace: OpenLineage namespace.
         extra: more variables for the worker, for example ``AIRFLOW_CONN_…``.
         console: where progress goes; plain lines when it is no terminal.
         command: the worker.
@@ -93,7 +91,7 @@ def run_in_front(
     """
     began = time.monotonic()
     surroundings = {**os.environ, **(extra or {})}
-    environment = airflow_environment(root, state, inherited=surroundings, namespace=namespace)
+    environment = airflow_environment(root, state, inherited=surroundings)
     with tempfile.TemporaryDirectory(prefix="concord-") as scratch, _log(state) as log:
         stop = Path(scratch) / "stop"
         environment |= {ORDER: (order or Order()).to_json(), STOP: str(stop)}
@@ -115,7 +113,10 @@ def run_in_front(
 def _log(state: Path) -> Iterator[IO[str]]:
     folder = state / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "worker.log").open("a", encoding="utf-8") as log:
+    place = folder / "worker.log"
+    if place.exists():
+        place.replace(folder / "worker.log.1")
+    with place.open("w", encoding="utf-8") as log:
         yield log
 
 
@@ -176,7 +177,7 @@ class _Worker:
             if self._process.poll() is None and sys.exc_info()[0] is not None:
                 self._kill()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._asked += 1
         if self._asked == 1:
             self._stop.touch()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from concord.airflow.engine import Attempt, Engine
 from concord.airflow.foreign import translated
@@ -38,7 +38,9 @@ class StepOperator(BaseOperator):
         step: the step's name.
         platform: the platform, for steps of one.
         chunk: which part of a plan, for a mapped task.
-        chunks: whether the task's XCom is the list of chunks for the next, mapped one.
+        chunks: whether the task's XCom is the list of chunks that *deliver* is mapped over. The
+            step says how many in the fact ``chunks``: 0 when only *acknowledge* has work, no such
+            fact when neither has.
     """
 
     engine: ClassVar[Engine] = Engine()
@@ -84,9 +86,8 @@ class StepOperator(BaseOperator):
         tell(self._event("result", context, data=told))
         log.info("step finished", job=self.job, **{k: told[k] for k in _LOGGED})
         self._publish(result, context)
-        chunks = result.facts.get("chunks")
-        if self.chunks and chunks is not None:
-            return list(range(chunks))
+        if self.chunks:
+            return _chunks(result)
         if not result.moved:
             raise AirflowSkipException("nothing moved")
         return told
@@ -154,7 +155,7 @@ class StepOperator(BaseOperator):
         """None: the inlets and outlets stand for themselves until versions are known."""
         return None
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:  # noqa: ARG002 - the provider's
         """Versions, schemas, input ranges and row counts of what was published."""
         from concord.airflow.lineage import lineage_of_result
 
@@ -162,13 +163,21 @@ class StepOperator(BaseOperator):
             return None
         return lineage_of_result(self._project, self._result)
 
-    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage | None:  # noqa: ARG002 - the provider's
         """The rules that a refused batch broke, with counts."""
         from concord.airflow.lineage import lineage_of_failure
 
         if self._project is None or self._failure is None:
             return None
         return lineage_of_failure(self._project, self._failure)
+
+
+def _chunks(result: Result) -> list[int]:
+    """The chunks to deliver; without that fact there is no work for the rest of the Dag."""
+    chunks = result.facts.get("chunks")
+    if chunks is None:
+        raise DownstreamTasksSkipped(tasks=["deliver", "acknowledge"])
+    return list(range(chunks))
 
 
 _LOGGED = ("reads", "writes", "rows_in", "quarantined", "seconds")

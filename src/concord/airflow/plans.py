@@ -179,7 +179,7 @@ def _tasks(jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
             if job.platform and job.step in _CALLS_THE_PLATFORM
             else None,
             weight=1000 - 10 * depth - place,
-            trigger_rule="all_done_min_one_success" if job.step == "acknowledge" else "all_success",
+            trigger_rule="all_done" if job.step == "acknowledge" else "all_success",
         )
 
 

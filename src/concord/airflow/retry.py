@@ -28,8 +28,8 @@ class SyncPolicy(RetryPolicy):
         self,
         exception: BaseException,
         try_number: int,
-        max_tries: int,
-        context: Any = None,
+        max_tries: int,  # noqa: ARG002 - Airflow's signature
+        context: Any = None,  # noqa: ARG002 - Airflow's signature
     ) -> RetryDecision:
         """Decide by the error's class; anything that is not ours may pass."""
         if isinstance(exception, Throttled):

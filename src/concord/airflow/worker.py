@@ -36,6 +36,7 @@ def main(engine: Engine | None = None, *, sweep: Sequence[str] = SWEEP) -> NoRet
     with lock:
         engine = engine or Engine()
         project = engine.project(Path(os.environ["CONCORD_PROJECT"]))
+        os.environ["AIRFLOW__OPENLINEAGE__NAMESPACE"] = project.lineage_namespace
         order = Order.from_json(os.environ[ORDER])
         sys.exit(_Run(project, order, sweep).go())
 
@@ -106,13 +107,15 @@ class _Run:
         )
 
     def _sweep(self) -> tuple[str, ...]:
-        """Trigger what is behind, most upstream first, a few times; returns what still is."""
+        """Trigger what is behind, most upstream first, while it helps; returns what still is."""
         from concord.airflow import database
 
+        before: tuple[str, ...] = ()
         for number in range(self.order.rounds + 1):
             behind = self._behind()
-            if not behind or number == self.order.rounds:
+            if behind in ((), before) or number == self.order.rounds:
                 return behind
+            before = behind
             wanted = most_upstream(behind, self.plans)
             tell(Event("stage", text=f"catching up: {', '.join(wanted)}"))
             database.trigger(wanted, {})

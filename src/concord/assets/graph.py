@@ -1,0 +1,57 @@
+"""The order of a graph of datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from concord.assets.dataset import Dataset
+from concord.errors import UsageError
+
+__all__ = ["order", "selected"]
+
+
+def order(datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
+    """Names, upstream first; feedback is left out.
+
+    Raises:
+        UsageError: an input that is declared nowhere, or datasets made from each other.
+    """
+    for dataset in datasets.values():
+        for name in (*dataset.inputs, *dataset.feedback):
+            if name not in datasets:
+                raise UsageError(f"{dataset.name} reads {name}, which is declared nowhere")
+    edges = {name: sorted(set(one.inputs)) for name, one in sorted(datasets.items())}
+    try:
+        return tuple(TopologicalSorter(edges).static_order())
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise UsageError(f"datasets made from each other: {circle}") from error
+
+
+def selected(datasets: Mapping[str, Dataset], pattern: str) -> frozenset[str]:
+    """The datasets that *pattern* means: ``name``, ``+name`` (all upstream), ``name+``."""
+    name = pattern.strip("+")
+    if name not in datasets:
+        raise UsageError(f"there is no dataset {name}")
+    chosen = {name}
+    if pattern.startswith("+"):
+        chosen |= _reach(name, {one.name: one.inputs for one in datasets.values()})
+    if pattern.endswith("+"):
+        readers = {
+            name: tuple(one.name for one in datasets.values() if name in one.inputs)
+            for name in datasets
+        }
+        chosen |= _reach(name, readers)
+    return frozenset(chosen)
+
+
+def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> set[str]:
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        for name in edges[ahead.pop()]:
+            if name not in found:
+                found.add(name)
+                ahead.append(name)
+    return found

@@ -1,0 +1,94 @@
+"""`concord run`: extract once, then drain the graph on Airflow's real scheduler."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from concord.cli.closing import COLUMNS, closing_rows
+from concord.cli.output import Format, show, show_rows
+from concord.project import Project, find_root, load
+
+if TYPE_CHECKING:
+    from concord.airflow.front import RunReport
+
+__all__ = ["once", "report_run", "run"]
+
+
+def run(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Read every platform whole.")
+    ] = False,
+    accept_deletes: Annotated[
+        bool,
+        typer.Option("--accept-deletes", help="Believe a listing that lacks many known records."),
+    ] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """Read every platform, then run all that follows, on Airflow's own scheduler.
+
+    Example: concord run --env demo --format json
+    """
+    project = load(find_root())
+    state = Path(project.lake).parent / "airflow" if "://" not in project.lake else None
+    state = state or project.root / ".concord" / "airflow"
+    conf = {"full_refresh": full_refresh, "accept_deletes": accept_deletes}
+    report = once(project, state, conf={name: True for name, on in conf.items() if on}, env={})
+    report_run(project, report, form=form)
+    sys.exit(report.exit_code)
+
+
+def once(
+    project: Project, state: Path, *, conf: dict[str, Any], env: dict[str, str]
+) -> RunReport:
+    """Deploy, then one run to its end.
+
+    Args:
+        state: folder of the embedded Airflow.
+        conf: parameters of the extracts.
+        env: more variables, for example connections.
+    """
+    from concord.airflow.front import run_in_front
+    from concord.airflow.messages import Order
+    from concord.airflow.outside import deploy_outside
+
+    deploy_outside(project.root, state, env=env)
+    return run_in_front(project.root, state, order=Order(conf=conf), extra=env)
+
+
+def report_run(project: Project, report: RunReport, *, form: Format, title: str = "run") -> None:
+    """Print the closing table, what failed, and the notes of the steps."""
+    results = [event.data for event in report.results]
+    rows = closing_rows(project, results)
+    failed = [_failed(event) for event in report.failed]
+    notes = [note for result in results for note in result["notes"]]
+    if form is Format.JSON:
+        show(
+            {
+                "exit_code": report.exit_code,
+                "seconds": round(report.seconds, 1),
+                "datasets": rows,
+                "failed": failed,
+                "notes": notes,
+                "text": report.text,
+            },
+            form=form,
+        )
+        return
+    show_rows(rows, columns=COLUMNS, title=f"{title}: {report.seconds:.0f} s", form=form)
+    console = Console(soft_wrap=True)
+    for note in dict.fromkeys(notes):
+        console.print(f"note: {note}", markup=False)
+    for one in failed:
+        console.print(f"failed: {one}", markup=False, style="red")
+    if report.text:
+        console.print(report.text, markup=False, style="yellow")
+
+
+def _failed(event: Any) -> str:
+    place = f"{event.step} {event.platform or ''}".strip()
+    return f"{place} after {event.try_number} tries; `concord dataset read ops/incidents` says why"

@@ -1,0 +1,7 @@
+"""The sweep of the throwaway project."""
+
+from throwaway import Throwaway
+
+from concord.airflow.sweep import main
+
+main(Throwaway())
