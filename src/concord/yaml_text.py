@@ -1,0 +1,98 @@
+"""YAML 1.2 as people write it: plain values, and the line that each of them stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from concord.errors import Fault, ProjectFaults
+
+__all__ = ["load_text"]
+
+MOST_BYTES = 1_000_000
+MOST_DEPTH = 40
+
+LineOf = Callable[[tuple[Any, ...]], int]
+
+
+def load_text(text: str, *, path: str) -> tuple[Any, LineOf]:
+    """Read one document.
+
+    Args:
+        text: the file's text.
+        path: named in faults.
+
+    Returns:
+        Dicts, lists and scalars; and a function from a path of keys and positions to its 1-based
+        line (the nearest line above it that is known, where the path leads nowhere).
+
+    Raises:
+        ProjectFaults: it is no YAML, too large, too deep, or uses anchors.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        raise _fault(path, 0, f"is larger than {MOST_BYTES // 1000} kB", "split it")
+    fault: ProjectFaults | None = None
+    try:
+        _refuse_traps(text, path)
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        fault = _fault(path, mark.line + 1 if mark else 0, f"is no YAML: {error.problem}")
+    except (YAMLError, RecursionError, ValueError) as error:
+        fault = _fault(path, 0, f"is no YAML ({type(error).__name__})")
+    if fault is not None:
+        raise fault
+    return _plain(tree), lambda place: _line(tree, place)
+
+
+def _fault(path: str, line: int, what: str, hint: str = "") -> ProjectFaults:
+    return ProjectFaults((Fault(path, line, what, hint),))
+
+
+def _refuse_traps(text: str, path: str) -> None:
+    """Anchors multiply what they name, depth breaks parsers: looked at before parsing."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml import tokens as kinds
+
+    opens = (
+        kinds.FlowMappingStartToken,
+        kinds.FlowSequenceStartToken,
+        kinds.BlockMappingStartToken,
+        kinds.BlockSequenceStartToken,
+    )
+    closes = (kinds.FlowMappingEndToken, kinds.FlowSequenceEndToken, kinds.BlockEndToken)
+    depth = 0
+    for token in YAML(typ="rt").scan(text):
+        if isinstance(token, kinds.AnchorToken | kinds.AliasToken):
+            line = token.start_mark.line + 1
+            raise _fault(path, line, "anchors and aliases (& and *) are not read", "write it out")
+        depth += isinstance(token, opens) - isinstance(token, closes)
+        if depth > MOST_DEPTH:
+            raise _fault(path, token.start_mark.line + 1, f"is nested over {MOST_DEPTH} deep")
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {_plain(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (str, int, float):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _line(tree: Any, place: tuple[Any, ...]) -> int:
+    line, node = 1, tree
+    for part in place:
+        try:
+            found = node.lc.key(part) if isinstance(node, dict) else node.lc.item(part)
+            line, node = found[0] + 1, node[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line
