@@ -1,4 +1,4 @@
-"""The order of a graph of datasets."""
+"""The order of a graph of datasets, and what lies up- or downstream of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["order", "selected"]
 
 
 def order(datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
-    """Names, upstream first; feedback is left out.
+    """Names, upstream first; feedback is left out. The same datasets give the same order.
 
     Raises:
         UsageError: an input that is declared nowhere, or datasets made from each other.
@@ -22,26 +22,35 @@ def order(datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
             if name not in datasets:
                 raise UsageError(f"{dataset.name} reads {name}, which is declared nowhere")
     edges = {name: sorted(set(one.inputs)) for name, one in sorted(datasets.items())}
+    circle = ""
     try:
         return tuple(TopologicalSorter(edges).static_order())
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        raise UsageError(f"datasets made from each other: {circle}") from error
+    raise UsageError(f"datasets made from each other: {circle}")
 
 
 def selected(datasets: Mapping[str, Dataset], pattern: str) -> frozenset[str]:
-    """The datasets that *pattern* means: ``name``, ``+name`` (all upstream), ``name+``."""
-    name = pattern.strip("+")
+    """The datasets that *pattern* means, feedback left out.
+
+    Args:
+        pattern: ``name``; ``+name`` for all upstream of it too, ``name+`` for all downstream,
+            ``+name+`` for both.
+
+    Raises:
+        UsageError: there is no such dataset.
+    """
+    name = pattern.removeprefix("+").removesuffix("+")
     if name not in datasets:
         raise UsageError(f"there is no dataset {name}")
     chosen = {name}
     if pattern.startswith("+"):
         chosen |= _reach(name, {one.name: one.inputs for one in datasets.values()})
     if pattern.endswith("+"):
-        readers = {
-            name: tuple(one.name for one in datasets.values() if name in one.inputs)
-            for name in datasets
-        }
+        readers: dict[str, list[str]] = {known: [] for known in datasets}
+        for one in datasets.values():
+            for read in one.inputs:
+                readers.setdefault(read, []).append(one.name)
         chosen |= _reach(name, readers)
     return frozenset(chosen)
 
@@ -50,7 +59,7 @@ def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> set[str]:
     found: set[str] = set()
     ahead = [start]
     while ahead:
-        for name in edges[ahead.pop()]:
+        for name in edges.get(ahead.pop(), ()):
             if name not in found:
                 found.add(name)
                 ahead.append(name)

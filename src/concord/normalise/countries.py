@@ -17,7 +17,8 @@ __all__ = ["country"]
 
 # What people write and ISO does not; folded as by `_fold`.
 _ALIASES = {
-    "uk": "GB", "great britain": "GB", "britain": "GB", "england": "GB", "scotland": "GB",
+    "uk": "GB", "u k": "GB", "great britain": "GB", "britain": "GB", "england": "GB",
+    "scotland": "GB",
     "wales": "GB", "northern ireland": "GB", "grossbritannien": "GB", "grande bretagne": "GB",
     "america": "US", "u s": "US", "u s a": "US", "united states of america": "US",
     "usa": "US", "holland": "NL", "the netherlands": "NL", "turkey": "TR", "russia": "RU",
@@ -27,7 +28,7 @@ _ALIASES = {
     "north korea": "KP", "suedkorea": "KR", "laos": "LA", "syria": "SY", "brunei": "BN",
     "oesterreich": "AT", "rumaenien": "RO", "tuerkei": "TR", "daenemark": "DK",
     "belgie": "BE", "belgique": "BE", "suisse": "CH", "svizzera": "CH", "svizra": "CH",
-    "cymru": "GB", "eire": "IE", "el": "GR", "uae": "AE", "prc": "CN",
+    "cymru": "GB", "slovenska republika": "SK", "россия": "RU", "el": "GR", "uae": "AE", "prc": "CN",
 }  # fmt: skip
 # Languages whose translations of ISO 3166 are complete and checked; in others names are mixed up.
 _LANGUAGES = (

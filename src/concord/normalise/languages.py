@@ -13,7 +13,8 @@ from concord.normalise.text import line
 __all__ = ["language"]
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*(?:\.[A-Za-z0-9-]+)?(?:@[A-Za-z]+)?")
-_REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "sr"}  # IANA registry
+_REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro"}  # IANA registry
+_ALIASES = {"greek": "el", "norsk": "no", "castilian": "es", "mandarin": "zh", "farsi": "fa"}
 
 
 def language(value: str) -> str | None:
@@ -56,7 +57,7 @@ def _names() -> dict[str, str]:
         for english in tongue.name.split(";"):
             bare = english.partition("(")[0].strip()
             known[bare.casefold()] = _codes()[tongue.alpha_2]
-    return known
+    return known | _ALIASES
 
 
 def _own_name(name: str, code: str) -> str:

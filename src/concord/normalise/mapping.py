@@ -1,371 +1,212 @@
-"""The declared mapping of one platform, made executable in both directions.
+"""A platform's declared mapping, resolved: which native field meets which canonical column, and how.
 
-No other module knows native names. Canonical values inside operations are JSON: instants and dates
-as ISO text, lists as lists of elements, a patch of a list as ``{"add": [...], "remove": [keys]}``,
-a claim of consent as ``{"claim": "granted" | "withdrawn", "at": instant | null}``.
+A *slot* is a native field that holds one element of a list column; a *list* field holds many. Every
+other field holds the one value of its column. No step knows a native name: all of them are here.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import orjson
-import polars as pl
-
 from concord.contracts.document import Column, Contract
-from concord.contracts.schema import frame_schema
-from concord.normalise.countries import country
-from concord.normalise.dates import read_date, read_instant
-from concord.normalise.emails import email
-from concord.normalise.languages import language
-from concord.normalise.names import name
-from concord.normalise.numbers import read_boolean, read_integer, read_number
-from concord.normalise.phones import phone
-from concord.normalise.text import line, text
-from concord.platforms.base import ListPatch, Native
-from concord.platforms.declaration import ClaimDeclaration, PlatformDeclaration
+from concord.normalise.normalisers import NORMALISERS, VERSION, normaliser_of
+from concord.platforms.declaration import FieldDeclaration, PlatformDeclaration
 
-__all__ = ["ClaimMap", "FieldMap", "PlatformMapping", "canonical", "jsonable", "mapping_of", "native"]
-
-UNREADABLE = "_unreadable"
+__all__ = ["ClaimMap", "Field", "FieldMap", "MappingFault", "mapping_faults", "mapping_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class FieldMap:
-    """One canonical column, and where the platform keeps it.
+class Field:
+    """How one native field meets one canonical column.
 
     Attributes:
-        natives: more than one only for slots.
-        multivalued: the one native field holds a list of elements.
-        slots: what a native field that is one element says of it (``type``, ``preferred``); empty
-            for scalars and multivalued fields.
+        column: canonical.
+        native: the platform's own name.
+        kind: ``scalar``, ``slot`` or ``list``.
+        write: false when Concord only reads it.
+        normalise: name of the normaliser, from the declaration or the column's role.
+        type: a slot's element type; None when the platform does not say.
+        preferred: whether a slot's element is the preferred one.
     """
 
     column: str
-    natives: tuple[str, ...]
+    native: str
+    kind: str
     write: bool
-    multivalued: bool = False
-    slots: tuple[Mapping[str, Any], ...] = ()
-    normalise: str | None = None
-
-    @property
-    def is_list(self) -> bool:
-        """Whether the column is a list of elements."""
-        return self.multivalued or bool(self.slots)
+    normalise: str
+    type: str | None = None
+    preferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimMap:
-    """Where the platform states consent for one channel and purpose."""
+    """Where a platform states consent; see `concord.platforms.declaration.ClaimDeclaration`."""
 
-    declared: ClaimDeclaration
-
-    @property
-    def column(self) -> str:
-        """What cells and operations call this claim."""
-        return f"consent/{self.declared.channel}/{self.declared.purpose}"
-
-    def read(self, fields: Mapping[str, Native]) -> tuple[str, str | None] | None:
-        """The claim that native fields make, and its date as ISO text; None for none."""
-        state = fields.get(self.declared.state)
-        said = line(state) if isinstance(state, str) else None
-        words = {self.declared.granted: "granted", self.declared.withdrawn: "withdrawn"}
-        claim = words.get(said) if said is not None else None
-        if claim is None:
-            return None
-        stated = fields.get(self.declared.at) if self.declared.at else None
-        at = read_instant(stated) if isinstance(stated, str) else None
-        return claim, at.isoformat() if at else None
+    channel: str
+    purpose: str
+    address: str
+    state: str
+    at: str | None
+    granted: str
+    withdrawn: str
+    write: bool
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformMapping:
-    """Everything that is mapped of one platform.
+class FieldMap:
+    """The whole mapping of one platform.
 
     Attributes:
-        digest: differs when what is read differs.
-        region: ISO country that national phone numbers belong to.
+        fields: in the contract's column order, then as declared.
+        natives: every native field to read, sorted.
+        region: ISO country that national phone numbers belong to; None reads international ones.
+        digest: sha256; another one means that everything has to be read and normalised once more.
     """
 
-    fields: tuple[FieldMap, ...]
+    fields: tuple[Field, ...]
     claims: tuple[ClaimMap, ...]
-    region: str
+    natives: tuple[str, ...]
+    region: str | None
     digest: str
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The canonical columns that are mapped."""
-        return tuple(one.column for one in self.fields)
+        """The mapped canonical columns, in the contract's order."""
+        return tuple(dict.fromkeys(field.column for field in self.fields))
 
-    def field(self, column: str) -> FieldMap | None:
-        """How *column* is mapped; None when it is not."""
-        return next((one for one in self.fields if one.column == column), None)
+    def of(self, column: str) -> tuple[Field, ...]:
+        """The native fields of one canonical column."""
+        return tuple(field for field in self.fields if field.column == column)
 
-    def natives(self, column: str) -> tuple[str, ...]:
-        """Native fields behind a column or claim."""
-        for claim in self.claims:
-            if claim.column == column:
-                return tuple(n for n in (claim.declared.state, claim.declared.at) if n)
-        found = self.field(column)
-        return found.natives if found else ()
+    def writes(self, column: str) -> bool:
+        """Whether anything of *column* is ever written to the platform."""
+        return any(field.write for field in self.of(column))
+
+
+@dataclass(frozen=True, slots=True)
+class MappingFault:
+    """A field that cannot be mapped as declared.
+
+    Attributes:
+        place: keys from the top of the platform's file, for the line.
+    """
+
+    place: tuple[str | int, ...]
+    what: str
+    hint: str = ""
 
 
 def mapping_of(
     declaration: PlatformDeclaration,
     contract: Contract,
-    *,
-    multivalued: frozenset[str],
-    region: str,
-) -> PlatformMapping:
-    """Make a platform's declared mapping executable.
+    multivalued: frozenset[str] = frozenset(),
+    region: str | None = None,
+) -> FieldMap:
+    """Resolve a declaration that `mapping_faults` found no fault in.
 
     Args:
-        multivalued: native fields that hold lists, as the kind of platform says.
-        region: the project's; the platform's own goes before it.
+        contract: of the platform's clean dataset; columns that it lacks are left out.
+        multivalued: native fields that hold a list, from the connector's capabilities.
+        region: the project's country, for a platform that declares none.
     """
     fields = tuple(
-        _field(column, declaration, contract, multivalued)
-        for column in frame_schema(contract)
-        if column in declaration.fields
+        _field(column, field, field.source in multivalued)
+        for column in contract.columns
+        for field in declaration.column(column.name)
     )
-    claims = tuple(ClaimMap(one) for one in declaration.consents)
-    read = declaration.model_dump(mode="json", include={"kind", "options", "fields", "consents"})
-    digest = hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:16]
-    return PlatformMapping(fields, claims, declaration.region or region, digest)
+    claims = tuple(
+        ClaimMap(
+            channel=claim.channel,
+            purpose=claim.purpose,
+            address=claim.address,
+            state=claim.state,
+            at=claim.at,
+            granted=claim.granted,
+            withdrawn=claim.withdrawn,
+            write=claim.write,
+        )
+        for claim in declaration.consents
+    )
+    stated = {name for claim in claims for name in (claim.address, claim.state, claim.at) if name}
+    natives = tuple(sorted(stated | {field.native for field in fields}))
+    here = declaration.region or region
+    return FieldMap(fields, claims, natives, here, _digest(fields, claims, here))
 
 
-def _field(
-    column: str, declaration: PlatformDeclaration, contract: Contract, multivalued: frozenset[str]
-) -> FieldMap:
-    declared = declaration.column(column)
-    natives = tuple(one.source for one in declared)
-    is_list = contract.column(column).type == "array"
-    many = is_list and len(declared) == 1 and natives[0] in multivalued
-    slots = tuple({"type": one.type, "preferred": one.preferred} for one in declared)
-    return FieldMap(
-        column=column,
-        natives=natives,
-        write=all(one.write for one in declared),
-        multivalued=many,
-        slots=slots if is_list and not many else (),
-        normalise=declared[0].normalise,
+def _field(column: Column, field: FieldDeclaration, many: bool) -> Field:
+    kind = "scalar" if column.type != "array" else "list" if many else "slot"
+    return Field(
+        column=column.name,
+        native=field.source,
+        kind=kind,
+        write=field.write,
+        normalise=field.normalise or normaliser_of(column.role, column.type),
+        type=field.type.lower() if field.type else None,
+        preferred=bool(field.preferred),
     )
 
 
-Normaliser = Callable[[str], Any]
-_BY_ROLE: Mapping[str, Normaliser] = {
-    "given_name": name,
-    "family_name": name,
-    "full_name": name,
-    "organisation": name,
-    "email": email,
-    "country": country,
-    "language": language,
-    "street": text,
-}
-_BY_TYPE: Mapping[str, Normaliser] = {
-    "date": read_date,
-    "timestamp": read_instant,
-    "integer": read_integer,
-    "number": read_number,
-    "boolean": read_boolean,
-}
-_BY_NAME: Mapping[str, Normaliser] = {
-    "text": text,
-    "line": line,
-    "name": name,
-    "email": email,
-    "country": country,
-    "language": language,
-}
+def _digest(
+    fields: tuple[Field, ...], claims: tuple[ClaimMap, ...], region: str | None
+) -> str:
+    whole: dict[str, Any] = {
+        "version": VERSION,
+        "region": region,
+        "fields": [asdict(field) for field in fields],
+        "claims": [asdict(claim) for claim in claims],
+    }
+    text = json.dumps(whole, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _normaliser(field: FieldMap, column: Column, region: str) -> Normaliser:
-    if field.normalise == "phone" or (field.normalise is None and column.role == "phone"):
-        return partial(phone, region=region)
-    if field.normalise is not None:
-        return _BY_NAME[field.normalise]
-    return _BY_TYPE.get(column.type) or _BY_ROLE.get(column.role or "", line)
-
-
-class _Distinct(dict[str, Any]):
-    """Every distinct text is normalised once."""
-
-    def __init__(self, normalise: Normaliser) -> None:
-        super().__init__()
-        self._normalise = normalise
-
-    def __missing__(self, key: str) -> Any:
-        value = self[key] = self._normalise(key)
-        return value
-
-
-def canonical(rows: pl.DataFrame, mapping: PlatformMapping, contract: Contract) -> pl.DataFrame:
-    """Native fields as canonical columns; row by row.
-
-    Args:
-        rows: ``record_id`` and ``fields`` (JSON text of native fields; null reads as none).
-
-    Returns:
-        ``record_id``, then the contract's columns but the key and the remote id that the caller
-        knows (null where not mapped), then ``_unreadable``: columns whose value says something
-        that cannot be read as the column's type.
-    """
-    schema = frame_schema(contract)
-    decoded = [orjson.loads(one) if one else {} for one in rows["fields"].to_list()]
-    unreadable: list[list[str]] = [[] for _ in decoded]
-    columns: dict[str, pl.Series] = {"record_id": rows["record_id"]}
-    for column, kind in schema.items():
-        if column in columns:
-            continue
-        field = mapping.field(column)
-        if field is None:
-            columns[column] = pl.Series(column, [None] * len(decoded), dtype=kind)
-            continue
-        declared = contract.column(column)
-        read = _Distinct(_normaliser(field, declared, mapping.region))
-        if field.is_list:
-            values = [_elements(one, field, declared, read) for one in decoded]
-        else:
-            values = [_scalar(one.get(field.natives[0]), read) for one in decoded]
-            for place, one in enumerate(decoded):
-                if values[place] is None and _says_something(one.get(field.natives[0])):
-                    unreadable[place].append(column)
-        columns[column] = pl.Series(column, values, dtype=kind)
-    columns[UNREADABLE] = pl.Series(UNREADABLE, unreadable, dtype=pl.List(pl.String))
-    return pl.DataFrame(columns).select("record_id", *(c for c in columns if c != "record_id"))
-
-
-def _says_something(value: Native) -> bool:
-    return isinstance(value, list) or (isinstance(value, str) and text(value) is not None)
-
-
-def _scalar(value: Native, read: Mapping[str, Any]) -> Any:
-    return read[value] if isinstance(value, str) else None
-
-
-def _elements(
-    fields: Mapping[str, Native], field: FieldMap, column: Column, read: Mapping[str, Any]
-) -> list[dict[str, Any]] | None:
-    found: dict[str, dict[str, Any]] = {}
-    for element in _stated(fields, field):
-        stated = element.get("value")
-        value = read[stated] if isinstance(stated, str) else None
-        if value is None:
-            continue
-        kind, preferred = element.get("type"), element.get("preferred")
-        known = found.setdefault(value, dict.fromkeys((leaf.name for leaf in column.items)))
-        known["value"] = value
-        known["type"] = known["type"] or (kind.strip().lower() or None if kind else None)
-        known["preferred"] = bool(known["preferred"] or preferred)
-    ordered = sorted(found.values(), key=lambda one: (not one["preferred"], one["value"]))
-    return ordered or None
-
-
-def _stated(fields: Mapping[str, Native], field: FieldMap) -> list[Mapping[str, Any]]:
-    if field.multivalued:
-        value = fields.get(field.natives[0])
-        return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-    return [
-        {"value": fields.get(native), **slot}
-        for native, slot in zip(field.natives, field.slots, strict=True)
-    ]
-
-
-def jsonable(value: Any) -> Any:
-    """A canonical value as JSON: instants and dates as ISO text."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, list):
-        return [jsonable(one) for one in value]
-    if isinstance(value, dict):
-        return {key: jsonable(one) for key, one in value.items()}
-    return value
-
-
-def native(
-    values: Mapping[str, Any],
-    mapping: PlatformMapping,
+def mapping_faults(
+    declaration: PlatformDeclaration,
     contract: Contract,
-    *,
-    current: Mapping[str, Native],
-) -> dict[str, Native | ListPatch]:
-    """The canonical values of one operation as native fields to write.
+    multivalued: frozenset[str] | None = None,
+) -> list[MappingFault]:
+    """What keeps a declaration from being mapped, as sentences for the file's author.
 
     Args:
-        values: column or claim to canonical value, as JSON.
-        current: native fields as the record has them; empty for a create.
+        multivalued: None when the connector is not known; what hangs on it is then not looked at.
     """
-    written: dict[str, Native | ListPatch] = {}
-    claims = {claim.column: claim.declared for claim in mapping.claims}
-    for column, value in values.items():
-        if column in claims:
-            written |= _claim(claims[column], value)
+    known = {column.name: column for column in contract.columns}
+    found: list[MappingFault] = []
+    for name, declared in declaration.fields.items():
+        column = known.get(name)
+        fields = declared if isinstance(declared, list) else [declared]
+        if column is None:
+            what = f"column `{name}` is not in {contract.name}"
+            found.append(MappingFault(("fields", name), what, _meant(name, known)))
             continue
-        field = mapping.field(column)
-        assert field is not None
-        if not field.is_list:
-            written[field.natives[0]] = _text(value)
-        elif field.multivalued:
-            written[field.natives[0]] = _many(value, field, contract.column(column), mapping, current)
-        else:
-            written |= _slots(value or [], field, contract.column(column), mapping, current)
-    return written
+        for number, field in enumerate(fields):
+            place = ("fields", name, number) if isinstance(declared, list) else ("fields", name)
+            found += (MappingFault(place, *fault) for fault in _faults(column, field, multivalued))
+    return found
 
 
-def _claim(declared: ClaimDeclaration, value: Mapping[str, Any]) -> dict[str, Native]:
-    said = declared.granted if value["claim"] == "granted" else declared.withdrawn
-    dated = {declared.at: value.get("at")} if declared.at else {}
-    return {declared.state: said, **dated}
+def _faults(
+    column: Column, field: FieldDeclaration, multivalued: frozenset[str] | None
+) -> Iterator[tuple[str, str]]:
+    if field.normalise is not None and field.normalise not in NORMALISERS:
+        what = f"there is no normaliser `{field.normalise}`"
+        yield what, _meant(field.normalise, dict.fromkeys(NORMALISERS))
+    if column.type != "array" and field.slot:
+        yield f"`type` and `preferred` belong to lists, `{column.name}` holds one value", ""
+    if multivalued is None or field.source not in multivalued:
+        return
+    if column.type != "array":
+        what = f"`{field.source}` holds many values, `{column.name}` holds one"
+        yield what, "map it to a column that is an array in the contract"
+    elif field.slot:
+        what = f"`{field.source}` holds many values, each with its own type"
+        yield what, "leave out `type` and `preferred`"
 
 
-def _text(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return None if value is None else str(value)
-
-
-def _many(
-    value: Any,
-    field: FieldMap,
-    column: Column,
-    mapping: PlatformMapping,
-    current: Mapping[str, Native],
-) -> Native | ListPatch:
-    if not isinstance(value, dict):
-        return list(value or [])
-    read = _normaliser(field, column, mapping.region)
-    gone = set(value["remove"])
-    there = [str(one["value"]) for one in _stated(current, field) if one.get("value")]
-    return ListPatch(
-        add=tuple(value["add"]), remove=tuple(one for one in there if read(one) in gone)
-    )
-
-
-def _slots(
-    wanted: Sequence[Mapping[str, Any]],
-    field: FieldMap,
-    column: Column,
-    mapping: PlatformMapping,
-    current: Mapping[str, Native],
-) -> dict[str, Native]:
-    """Elements into slots: one that is there stays where it is, the others fill what is left."""
-    read = _normaliser(field, column, mapping.region)
-    left = [one["value"] for one in wanted]
-    filled: dict[str, Native] = {}
-    for slot in field.natives:
-        stored = current.get(slot)
-        key = read(stored) if isinstance(stored, str) else None
-        if key is not None and key in left:
-            left.remove(key)
-            filled[slot] = stored
-    for slot in field.natives:
-        if slot not in filled:
-            filled[slot] = left.pop(0) if left else None
-    return {slot: value for slot, value in filled.items() if value != current.get(slot)}
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(sorted(known))}"

@@ -13,6 +13,9 @@ __all__ = ["phone"]
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _LONGEST = 60
+_GERMAN_EXTENSION = re.compile(r"(?i)[\s,/-]*\b(?:DW|Durchwahl|Kl|Klappe|Nst|Nebenstelle)\b[.:]?")
+_EXTENSION = re.compile(r"(?i)[\s,;]*(?:ext(?:n|ension)?|x|int|anexo)[\s.:=]*[0-9]{1,9}#?$")
+_WORD_AMID = re.compile(r"[0-9][^0-9]*[^\W\d_][^0-9]*[0-9]")
 
 
 def phone(value: str, region: str | None = None) -> str | None:
@@ -21,7 +24,7 @@ def phone(value: str, region: str | None = None) -> str | None:
     A number with a country code (``+``, or ``00`` where nothing national fits) must be possible,
     a national one must be valid in *region*, because the region is only our assumption. An
     extension is dropped: E.164 has none, and the row would be lost for it; the platform keeps it,
-    since equal values are never written.
+    since equal values are never written. Text with words amid the digits is two numbers, not one.
 
     Args:
         value: as a person typed it, or a ``tel:`` URI.
@@ -30,9 +33,10 @@ def phone(value: str, region: str | None = None) -> str | None:
     trimmed = line(value)
     if trimmed is None:
         return None
-    if len(trimmed) > _LONGEST:
+    written = _GERMAN_EXTENSION.sub(" ext ", trimmed)
+    if len(written) > _LONGEST or _WORD_AMID.search(_EXTENSION.sub("", written)):
         return trimmed
-    return _read(trimmed, region) or _without_exit_code(trimmed) or trimmed
+    return _read(written, region) or _without_exit_code(written) or trimmed
 
 
 def _read(value: str, region: str | None) -> str | None:

@@ -4,7 +4,7 @@ A card is kept as the lines it came in, so that an edit can leave every line but
 stands. Three things are taken here that libraries get wrong, vobject among them: a line ends at LF
 or CRLF and nowhere else (`str.splitlines` and `io` also break at lone CR, form feed or U+2028), a
 quoted-printable line may go on after a trailing ``=``, and in vCard 2.1 the blank that opens a
-folded line belongs to the value. What cannot be read one way only is a `DamagedCard`.
+folded line belongs to the value. What cannot be read one way only is a `DamagedCardError`.
 
 Formats: vCard 2.1 (versit, 1996), RFC 2426 (3.0), RFC 6350 (4.0).
 """
@@ -19,7 +19,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Card", "DamagedCard", "Line", "card_text", "parse", "text_of"]
+__all__ = [
+    "Card",
+    "DamagedCardError",
+    "Line",
+    "Params",
+    "card_text",
+    "content_line",
+    "parse",
+    "text_of",
+]
 
 Params = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -37,7 +46,7 @@ _VERSIONS = frozenset({"2.1", "3.0", "4.0"})
 _BOM = "\ufeff"
 
 
-class DamagedCard(ValueError):
+class DamagedCardError(ValueError):
     """A card that cannot be read whole; the message names the damage, never a value."""
 
 
@@ -48,6 +57,7 @@ class Line:
     Attributes:
         raw: the text as it stands in the card, folds and line end included.
         name: the property in upper case; empty for a blank line.
+        head: unfolded, from the group to the colon.
         params: names in upper case; a bare parameter of vCard 2.1 is a TYPE or an ENCODING.
         value: unfolded, still escaped and encoded.
         group: as in ``item1.TEL``; empty when there is none.
@@ -55,6 +65,7 @@ class Line:
 
     raw: str
     name: str
+    head: str = ""
     params: Params = ()
     value: str = ""
     group: str = ""
@@ -77,7 +88,7 @@ def card_text(body: bytes) -> str:
     """Decode the bytes of a card; a letter that a fold cut in two is put together again.
 
     Raises:
-        DamagedCard: the bytes are not UTF-8.
+        DamagedCardError: the bytes are not UTF-8.
     """
     try:
         return body.decode()
@@ -86,14 +97,14 @@ def card_text(body: bytes) -> str:
     try:
         return _FOLD_INSIDE_LETTER.sub(b"", body).decode()
     except UnicodeDecodeError:
-        raise DamagedCard("not UTF-8") from None
+        raise DamagedCardError("not UTF-8") from None
 
 
 def parse(text: str) -> Card:
     """Read one card.
 
     Raises:
-        DamagedCard: not exactly one card, or lines that readers would understand differently.
+        DamagedCardError: not exactly one card, or lines that readers would understand differently.
     """
     physical = [list(lines) for lines in _logical(text)]
     keep_blank = any(_plain(lines).upper().replace(" ", "") == "VERSION:2.1" for lines in physical)
@@ -102,20 +113,25 @@ def parse(text: str) -> Card:
     _insist_on_one_card(named)
     versions = {line.value.strip() for line in named if line.name == "VERSION"}
     if len(versions) != 1 or not versions <= _VERSIONS:
-        raise DamagedCard("no version, or one that is not 2.1, 3.0 or 4.0")
+        raise DamagedCardError("no version, or one that is not 2.1, 3.0 or 4.0")
     return Card(versions.pop(), lines, "\r\n" if named[0].raw.endswith("\r\n") else "\n")
+
+
+def content_line(raw: str, version: str) -> Line:
+    """The line that a reader finds in *raw*, folds and line end included."""
+    return _line(_PHYSICAL.findall(raw), keep_blank=version == "2.1")
 
 
 def text_of(line: Line) -> str:
     """The value with its transfer encoding undone, still escaped.
 
     Raises:
-        DamagedCard: the encoding, the character set or the result is not what it claims to be.
+        DamagedCardError: the encoding, the character set or the result is not what it claims to be.
     """
     encoding = next((value.upper() for value in line.param("ENCODING")), "")
     if encoding == "QUOTED-PRINTABLE":
         if _BAD_QUOTED_PRINTABLE.search(line.value):
-            raise DamagedCard("quoted-printable text with a broken code")
+            raise DamagedCardError("quoted-printable text with a broken code")
         text = _decoded(quopri.decodestring(line.value.encode()), line)
     elif encoding in ("B", "BASE64"):
         text = _decoded(_from_base64(line.value), line)
@@ -123,7 +139,7 @@ def text_of(line: Line) -> str:
         text = line.value
     text = text.replace("\r\n", "\n")
     if any(_is_control(letter) for letter in text):
-        raise DamagedCard("control characters or letters lost in an earlier decoding")
+        raise DamagedCardError("control characters or letters lost in an earlier decoding")
     return text
 
 
@@ -132,7 +148,7 @@ def _logical(text: str) -> Iterator[list[str]]:
     for match in _PHYSICAL.finditer(text):
         piece = match.group()
         if "\r" in piece.rstrip("\r\n"):
-            raise DamagedCard("a carriage return inside a line")
+            raise DamagedCardError("a carriage return inside a line")
         if current and (_goes_on_after(current) or piece[0] in " \t"):
             current.append(piece)
             continue
@@ -161,10 +177,11 @@ def _line(lines: list[str], *, keep_blank: bool) -> Line:
         return Line(raw, "")
     head = _HEAD.match(whole)
     if head is None:
-        raise DamagedCard("a line that is no property")
+        raise DamagedCardError("a line that is no property")
     return Line(
         raw,
         head["name"].upper().replace("_", "-"),
+        head.group(),
         tuple(_params(head["params"])),
         whole[head.end() :],
         head["group"] or "",
@@ -206,14 +223,14 @@ def _insist_on_one_card(lines: list[Line]) -> None:
         if line.name in ("BEGIN", "END")
     ]
     if marks != [(0, "BEGIN", "VCARD"), (len(lines) - 1, "END", "VCARD")]:
-        raise DamagedCard("not exactly one card from BEGIN to END")
+        raise DamagedCardError("not exactly one card from BEGIN to END")
 
 
 def _from_base64(value: str) -> bytes:
     try:
         return base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise DamagedCard("base64 text with a broken code") from None
+        raise DamagedCardError("base64 text with a broken code") from None
 
 
 def _decoded(body: bytes, line: Line) -> str:
@@ -221,7 +238,7 @@ def _decoded(body: bytes, line: Line) -> str:
     try:
         return body.decode(codecs.lookup(next(iter(charset), "utf-8")).name)
     except (LookupError, ValueError):
-        raise DamagedCard("an unknown character set, or text that is not in it") from None
+        raise DamagedCardError("an unknown character set, or text that is not in it") from None
 
 
 def _is_control(letter: str) -> bool:

@@ -258,10 +258,6 @@ def _list_cells(view: _View, one: FieldMap) -> Iterator[Cell]:
         elif element in added:
             stamp = added[element] or view.found()
             yield view.cell(column, stamp, element=element, ours=True)
-        elif view.fresh and not view.created:
-            yield view.cell(column, view.found(), element=element)
-        elif not known and not view.old_fields and not view.created:
-            yield view.cell(column, view.found(), element=element)
         elif one.natives[0] not in view.old_fields and not view.created:
             yield view.cell(column, view.found(), element=element)
         else:

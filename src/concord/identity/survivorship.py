@@ -1,0 +1,334 @@
+"""Survivorship: of all that the records of a person say, what the golden row says.
+
+An edit we saw outranks everything we merely found, and the newest edit wins; found values are
+ranked by the project's preference, then by the record's own date. A copy that Concord wrote is as
+good as its original and yields to it. Of a list, every element lives or not by its own last
+sighting or removal. Who supplied each value is kept beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from concord.contracts.document import Contract
+from concord.contracts.schema import frame_schema
+from concord.identity.declaration import People
+
+__all__ = ["SOURCES", "survive"]
+
+SOURCES = "_sources"
+_STAMP = ("kind", "at", "dated_at", "source")
+_INSTANT = pl.Datetime("us", "UTC")
+_SOURCE_SCHEMA: Mapping[str, pl.DataType] = {
+    "person_id": pl.String(),
+    "column": pl.String(),
+    "element": pl.String(),
+    "kind": pl.String(),
+    "at": _INSTANT,
+    "dated_at": _INSTANT,
+    "source": pl.String(),
+    "record_id": pl.String(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    columns: tuple[str, ...]
+    prefer: tuple[str, ...]
+
+
+def survive(
+    rows: pl.DataFrame,
+    dead: pl.DataFrame,
+    consents: pl.DataFrame,
+    *,
+    clean: Contract,
+    golden: Contract,
+    people: People,
+) -> pl.DataFrame:
+    """Golden rows of some persons.
+
+    Args:
+        rows: every clean row of every living person concerned, with ``person_id``, ``platform``
+            and ``_cells``.
+        dead: ``person_id`` and ``deleted_at`` of persons that died.
+        consents: ``channel``, ``address``, ``purpose``, ``status``.
+        clean: contract of *rows*.
+        golden: contract of the result.
+        people: the project's preferences.
+
+    Returns:
+        golden's columns and ``_sources``; one row a person, the dead as tombstones.
+    """
+    schema = frame_schema(golden)
+    cells = _cells(rows)
+    persons = rows.select("person_id").unique().sort("person_id")
+    sources: list[pl.DataFrame] = []
+    shared = [c for c in frame_schema(clean) if c in schema]
+    lists = [c for c in shared if clean.column(c).type == "array"]
+    for group in _groups([c for c in shared if c not in lists], people):
+        found, source = _scalars(rows, cells, group)
+        persons = persons.join(found, on="person_id", how="left")
+        sources += source
+    for column in lists:
+        found, source = _list(rows, cells, column, people.survivorship.prefer)
+        persons = persons.join(found, on="person_id", how="left")
+        sources += source
+    persons = _full_name(persons, golden)
+    persons = _flags(persons, consents, golden)
+    persons = persons.join(_gathered(sources), on="person_id", how="left")
+    persons = _updated_at(persons, golden)
+    living = persons.select(_completed(persons, schema), pl.col(SOURCES))
+    return pl.concat([living, _tombstones(dead, living, golden)])
+
+
+def _cells(rows: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rows.select("person_id", "record_id", "_cells")
+        .explode("_cells")
+        .filter(pl.col("_cells").is_not_null())
+        .unnest("_cells")
+    )
+
+
+def _groups(columns: Sequence[str], people: People) -> list[_Group]:
+    declared = people.survivorship.groups.values()
+    general = people.survivorship.prefer
+    grouped = {c for group in declared for c in group.columns}
+    groups = [
+        _Group(tuple(c for c in group.columns if c in columns), group.prefer or general)
+        for group in declared
+    ]
+    groups += [_Group((c,), general) for c in columns if c not in grouped]
+    return [group for group in groups if group.columns]
+
+
+def _rank(prefer: Sequence[str]) -> pl.Expr:
+    ranks = {name: place for place, name in enumerate(prefer)}
+    return pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
+
+
+def _micros(column: str) -> pl.Expr:
+    return pl.col(column).to_physical().cast(pl.Int64)
+
+
+_IS_EDIT = pl.col("kind") == "edit"
+_ORIGINAL_FIRST = pl.col("ours").cast(pl.Int64)
+
+
+def _orders(rank: pl.Expr) -> list[pl.Expr]:
+    """Sort keys, best first, among edits (newest, original, rank) or found (rank, date, original)."""
+    dated = -pl.coalesce(_micros("dated_at"), pl.lit(-(2**62), pl.Int64))
+    return [
+        pl.when(_IS_EDIT).then(-_micros("at")).otherwise(rank),
+        pl.when(_IS_EDIT).then(_ORIGINAL_FIRST).otherwise(dated),
+        pl.when(_IS_EDIT).then(rank).otherwise(_ORIGINAL_FIRST),
+        pl.col("record_id"),
+    ]
+
+
+def _scalars(
+    rows: pl.DataFrame, cells: pl.DataFrame, group: _Group
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """The group's columns by person, and who supplied each."""
+    orders = _orders(_rank(group.prefer))
+    own = cells.filter(pl.col("column").is_in(group.columns), pl.col("element").is_null())
+    values = rows.select("record_id", *group.columns)
+    own = own.join(values, on="record_id")
+    # A record stands for the group with its best cell: an edit before anything found.
+    best = (
+        own.sort((~_IS_EDIT).cast(pl.Int64), *orders)
+        .unique("record_id", keep="first", maintain_order=True)
+        .with_columns(pl.any_horizontal(pl.col(c).is_not_null() for c in group.columns).alias("_said"))
+        .filter(_IS_EDIT | pl.col("_said"))
+        .sort("person_id", (~_IS_EDIT).cast(pl.Int64), *orders)
+    )
+    cleared = (
+        best.filter(_IS_EDIT)
+        .unique("person_id", keep="first", maintain_order=True)
+        .filter(~pl.col("_said"))
+        .select("person_id", pl.col("at").alias("_cleared_at"))
+    )
+    later = ~_IS_EDIT & (pl.col("at") > pl.col("_cleared_at"))
+    place = (
+        pl.when(pl.col("_cleared_at").is_null())
+        .then(pl.when(_IS_EDIT).then(0).otherwise(1))
+        .otherwise(pl.when(later).then(0).when(_IS_EDIT).then(1).otherwise(2))
+    )
+    ranked = (
+        best.join(cleared, on="person_id", how="left")
+        .with_columns(place.alias("_place"))
+        .sort("person_id", "_place", *orders)
+        .with_row_index("_order")
+        .select("person_id", "record_id", "_order")
+    )
+    found = rows.select("person_id").unique()
+    sources = []
+    for column in group.columns:
+        stamp = own.filter(pl.col("column") == column).select("record_id", *_STAMP, column)
+        winner = (
+            ranked.join(stamp, on="record_id")
+            .sort("_order")
+            .unique("person_id", keep="first", maintain_order=True)
+        )
+        found = found.join(winner.select("person_id", column), on="person_id", how="left")
+        sources.append(_source(winner, column, None))
+    return found, sources
+
+
+def _source(winner: pl.DataFrame, column: str, element: str | None) -> pl.DataFrame:
+    return winner.select(
+        "person_id",
+        pl.lit(column).alias("column"),
+        (pl.col(element) if element else pl.lit(None, pl.String)).alias("element"),
+        *_STAMP,
+        "record_id",
+    )
+
+
+def _list(
+    rows: pl.DataFrame, cells: pl.DataFrame, column: str, prefer: Sequence[str]
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """The living elements by person, first edited ones, and the last word on every element."""
+    rank = _rank(prefer)
+    own = cells.filter(pl.col("column") == column, pl.col("element").is_not_null())
+    key = ["person_id", "element"]
+    there = own.filter(~pl.col("removed")).sort(
+        -_micros("at"), _ORIGINAL_FIRST, rank, "record_id"
+    )
+    there = there.unique(key, keep="first", maintain_order=True)
+    gone = own.filter(pl.col("removed")).sort(-_micros("at"), "record_id")
+    gone = gone.unique(key, keep="first", maintain_order=True)
+    last_gone = gone.select(*key, pl.col("at").alias("_gone_at"))
+    alive = there.join(last_gone, on=key, how="left").filter(
+        pl.col("_gone_at").is_null() | (pl.col("at") >= pl.col("_gone_at"))
+    )
+    spelt = _spellings(rows, own, column, rank)
+    alive = alive.join(spelt, on=key, how="inner").sort(
+        "person_id",
+        (~_IS_EDIT).cast(pl.Int64),
+        pl.when(_IS_EDIT).then(-_micros("at")).otherwise(rank),
+        ~pl.col("_preferred"),
+        "element",
+    )
+    inner = rows.schema[column]
+    assert isinstance(inner, pl.List)
+    leaves = [leaf.name for leaf in inner.inner.fields]  # type: ignore[union-attr]
+    first = pl.int_range(pl.len()).over("person_id") == 0
+    whole = alive.with_columns(
+        pl.col("_spelt").struct.with_fields(preferred=first) if "preferred" in leaves else "_spelt"
+    )
+    found = whole.group_by("person_id", maintain_order=True).agg(pl.col("_spelt").alias(column))
+    found = found.with_columns(pl.col(column).cast(inner))
+    removed = gone.join(alive.select(key), on=key, how="anti")
+    return found, [_source(alive, column, "element"), _source(removed, column, "element")]
+
+
+def _spellings(
+    rows: pl.DataFrame, own: pl.DataFrame, column: str, rank: pl.Expr
+) -> pl.DataFrame:
+    """How each element is written: as an original writes it, before a copy."""
+    stated = (
+        rows.select("person_id", "record_id", pl.col(column).alias("_spelt"))
+        .explode("_spelt")
+        .filter(pl.col("_spelt").is_not_null())
+        .with_columns(pl.col("_spelt").struct.field("value").alias("element"))
+    )
+    key = ["person_id", "element"]
+    return (
+        stated.join(own.filter(~pl.col("removed")), on=[*key, "record_id"])
+        .sort(_ORIGINAL_FIRST, rank, -_micros("at"), "record_id")
+        .unique(key, keep="first", maintain_order=True)
+        .select(
+            *key,
+            "_spelt",
+            pl.col("_spelt").struct.field("preferred").fill_null(False).alias("_preferred"),
+        )
+    )
+
+
+def _full_name(persons: pl.DataFrame, golden: Contract) -> pl.DataFrame:
+    """Where nobody says how the name is shown: given name, family name."""
+    for column in golden.role("full_name"):
+        parts = [c for role in ("given_name", "family_name") for c in golden.role(role)]
+        if column in persons.columns and parts:
+            shown = pl.concat_str(parts, separator=" ", ignore_nulls=True)
+            shown = pl.when(shown != "").then(shown)
+            persons = persons.with_columns(pl.coalesce(column, shown).alias(column))
+    return persons
+
+
+def _flags(persons: pl.DataFrame, consents: pl.DataFrame, golden: Contract) -> pl.DataFrame:
+    """Consent flags: withdrawn if any address is; granted if the preferred one is."""
+    for name in golden.role("consent"):
+        options = golden.column(name).options
+        channel, purpose = options["channel"], options["purpose"]
+        known = consents.filter(
+            pl.col("channel") == channel, pl.col("purpose") == purpose
+        ).select("address", "status")
+        flags = pl.DataFrame(schema={"person_id": pl.String, name: pl.Boolean})
+        for column in golden.role(channel):
+            if column not in persons.columns:
+                continue
+            said = (
+                persons.select("person_id", pl.col(column).alias("_one"))
+                .explode("_one")
+                .filter(pl.col("_one").is_not_null())
+                .with_columns(pl.col("_one").struct.field("value").alias("address"))
+                .with_columns((pl.int_range(pl.len()).over("person_id") == 0).alias("_first"))
+                .join(known, on="address", how="left")
+                .group_by("person_id")
+                .agg(
+                    (pl.col("status") == "withdrawn").fill_null(False).any().alias("_out"),
+                    ((pl.col("status") == "granted").fill_null(False) & pl.col("_first"))
+                    .any()
+                    .alias("_in"),
+                )
+            )
+            flag = pl.when("_out").then(False).when("_in").then(True).otherwise(None)
+            flags = said.select("person_id", flag.alias(name))
+        persons = persons.join(flags, on="person_id", how="left")
+    return persons
+
+
+def _gathered(sources: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    empty = pl.DataFrame(schema=dict(_SOURCE_SCHEMA))
+    every = pl.concat([empty, *(one.cast(dict(_SOURCE_SCHEMA)) for one in sources)])
+    fields = [name for name in _SOURCE_SCHEMA if name != "person_id"]
+    return (
+        every.sort("person_id", "column", "element", nulls_last=False)
+        .group_by("person_id", maintain_order=True)
+        .agg(pl.struct(fields).alias(SOURCES))
+    )
+
+
+def _updated_at(persons: pl.DataFrame, golden: Contract) -> pl.DataFrame:
+    """The newest evidence: when an edit was seen, or the date of a record as it was found."""
+    for column in golden.role("updated_at"):
+        element = pl.element().struct
+        moment = (
+            pl.when(element.field("kind") == "edit")
+            .then(element.field("at"))
+            .otherwise(pl.coalesce(element.field("dated_at"), element.field("at")))
+        )
+        newest = pl.col(SOURCES).list.eval(moment).list.max()
+        persons = persons.with_columns(newest.alias(column))
+    return persons
+
+
+def _completed(persons: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    return [
+        (pl.col(name) if name in persons.columns else pl.lit(None, kind)).cast(kind).alias(name)
+        for name, kind in schema.items()
+    ]
+
+
+def _tombstones(dead: pl.DataFrame, like: pl.DataFrame, golden: Contract) -> pl.DataFrame:
+    kept = {golden.key: pl.col("person_id")}
+    kept |= {name: pl.col("deleted_at") for name in golden.role("deleted_at")}
+    return dead.select(
+        kept.get(name, pl.lit(None, kind)).alias(name) for name, kind in like.schema.items()
+    ).cast(dict(like.schema))

@@ -1,0 +1,196 @@
+"""From canonical values to native fields: what to write, and what a platform would show then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from concord.normalise.elements import Element, elements, keys_of
+from concord.normalise.mapping import Field, FieldMap
+from concord.normalise.normalisers import normaliser, plain
+from concord.platforms.base import ListPatch, Native
+
+__all__ = ["native", "native_elements", "seen"]
+
+Current = Mapping[str, Native]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a list column is to become: *keep* says which present keys stay."""
+
+    keep: Callable[[str], bool]
+    add: Sequence[Element]
+    whole: bool
+
+
+def native(
+    values: Mapping[str, Any], mapping: FieldMap, *, current: Current | None
+) -> dict[str, Native | ListPatch]:
+    """The native fields that one operation writes.
+
+    Args:
+        values: canonical column to its value: JSON scalars; lists whole, or as a patch
+            ``{"add": [element, …], "remove": [key, …]}``. Columns not mapped or never written are
+            left out.
+        current: the record's native fields as last read; None for a create.
+
+    Returns:
+        None clears a field. Slots keep an element that stays wanted; a new one goes to the slot of
+        its type, or to the first free slot when no slot has its type. A list field gets the whole
+        list in a create, else a patch that removes values as the platform stores them.
+    """
+    written: dict[str, Native | ListPatch] = {}
+    for column, value in values.items():
+        fields = mapping.of(column)
+        if fields and fields[0].kind == "scalar":
+            written.update(_scalar(fields, value))
+        elif fields:
+            written.update(_list(fields, _wanted(value), mapping.region, current))
+    return written
+
+
+def seen(
+    values: Mapping[str, Any], mapping: FieldMap, *, current: Current | None
+) -> dict[str, Any]:
+    """Canonical *values* as the platform would show them once they are written.
+
+    What the platform cannot hold is missing (an element without a free slot), what Concord may not
+    write there is as it stands in *current*. Compare with `concord.normalise.elements.same`.
+
+    Args:
+        values: whole values, no patches. Columns not mapped are left out.
+        current: the record's native fields as last read; None for a record that is yet to be made.
+    """
+    shown: dict[str, Any] = {}
+    for column in values:
+        fields = mapping.of(column)
+        if not fields:
+            continue
+        after: dict[str, Any] = dict(current or {})
+        for name, value in native({column: values[column]}, mapping, current=current).items():
+            after[name] = _patched(after.get(name), value) if isinstance(value, ListPatch) else value
+        shown[column] = _shown(fields, after, mapping.region)
+    return shown
+
+
+def native_elements(field: Field, value: Native) -> list[Element]:
+    """What one native field of a list column holds, as elements with native spelling."""
+    if field.kind == "list":
+        held = value if isinstance(value, list) else [value]
+        return [one if isinstance(one, dict) else {"value": one} for one in held if one is not None]
+    if not isinstance(value, str):
+        return []
+    return [{"value": value, "type": field.type, "preferred": field.preferred}]
+
+
+def _scalar(fields: Sequence[Field], value: Any) -> Iterator[tuple[str, Native]]:
+    written = [field.native for field in fields if field.write]
+    if value is None:
+        yield from ((name, None) for name in written)
+    elif written:
+        yield written[0], plain(value)
+
+
+def _wanted(value: Any) -> _Wanted:
+    if isinstance(value, Mapping):
+        removed = frozenset(value.get("remove") or ())
+        return _Wanted(lambda key: key not in removed, list(value.get("add") or ()), whole=False)
+    held = frozenset(keys_of(value))
+    return _Wanted(held.__contains__, list(value or ()), whole=True)
+
+
+def _list(
+    fields: Sequence[Field], wanted: _Wanted, region: str | None, current: Current | None
+) -> Iterator[tuple[str, Native | ListPatch]]:
+    stored = {field: _keyed(field, (current or {}).get(field.native), region) for field in fields}
+    staying = {
+        key
+        for field, held in stored.items()
+        for key in held
+        if wanted.keep(key) or not field.write
+    }
+    missing = [element for element in wanted.add if element["value"] not in staying]
+    slots = [field for field in fields if field.kind == "slot" and field.write]
+    filled, rest = _filled(slots, stored, wanted, missing)
+    for slot in slots:
+        if slot in filled:
+            yield slot.native, str(filled[slot]["value"])
+        elif _freed(stored[slot], wanted):
+            yield slot.native, None
+    for field in fields:
+        if field.kind == "list" and field.write:
+            removed = [
+                spelt for key, each in stored[field].items() if not wanted.keep(key) for spelt in each
+            ]
+            yield from _list_field(field, [dict(one) for one in rest], removed, current)
+            rest = []
+
+
+def _keyed(field: Field, value: Native, region: str | None) -> dict[str, list[str]]:
+    """Key to the native spellings that have it."""
+    tidy = normaliser(field.normalise, region)
+    held: dict[str, list[str]] = {}
+    for element in native_elements(field, value):
+        spelt = element.get("value")
+        key = tidy(spelt) if isinstance(spelt, str) else None
+        if key is not None and isinstance(spelt, str):
+            held.setdefault(key, []).append(spelt)
+    return held
+
+
+def _freed(held: Mapping[str, Any], wanted: _Wanted) -> bool:
+    return not all(map(wanted.keep, held)) if held else wanted.whole
+
+
+def _filled(
+    slots: Sequence[Field],
+    stored: Mapping[Field, Mapping[str, Any]],
+    wanted: _Wanted,
+    missing: Sequence[Element],
+) -> tuple[dict[Field, Element], list[Element]]:
+    free = [slot for slot in slots if not stored[slot] or not all(map(wanted.keep, stored[slot]))]
+    types = {slot.type for slot in slots} - {None}
+    filled: dict[Field, Element] = {}
+    rest: list[Element] = []
+    for element in sorted(missing, key=lambda one: not one.get("preferred")):
+        kind = element.get("type")
+        fitting = [slot for slot in free if slot.type in (kind, None) or kind not in types]
+        if not fitting:
+            rest.append(element)
+            continue
+        alike = [bool(element.get("preferred")) == slot.preferred for slot in fitting]
+        slot = fitting[alike.index(True) if any(alike) else 0]
+        filled[slot] = element
+        free.remove(slot)
+    return filled, rest
+
+
+def _list_field(
+    field: Field,
+    added: list[dict[str, Any]],
+    removed: list[str],
+    current: Current | None,
+) -> Iterator[tuple[str, Native | ListPatch]]:
+    if current is None:
+        yield field.native, added
+    elif added or removed:
+        yield field.native, ListPatch(added, removed)
+
+
+def _patched(value: Native, patch: ListPatch) -> list[Element]:
+    removed = set(patch.remove)
+    held = value if isinstance(value, list) else []
+    return [one for one in held if one.get("value") not in removed] + list(patch.add)
+
+
+def _shown(fields: Sequence[Field], after: Current, region: str | None) -> Any:
+    if fields[0].kind != "scalar":
+        found = [one for field in fields for one in native_elements(field, after.get(field.native))]
+        return elements(found, normaliser(fields[0].normalise, region)) or None
+    for field in fields:
+        value = normaliser(field.normalise, region)(plain(after.get(field.native)) or "")
+        if value is not None:
+            return value
+    return None
