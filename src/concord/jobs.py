@@ -102,6 +102,7 @@ _OPS = {
     "ops/subscriptions": "team",
     "ops/project": "name",
 }
+_UNHASHED = {"raw": ("version", "modified_at"), "quarantine": ("seen_at",)}
 _STATS = {"clean": ("record_id", "updated_at"), "golden": ("person_id", "updated_at")}
 
 
@@ -144,6 +145,7 @@ def _dataset(
         append_only=append_only,
         feed=not append_only,
         stats=_STATS.get(family, (key,)),
+        unhashed=_UNHASHED.get(family, ()),
     )
 
 

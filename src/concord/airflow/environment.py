@@ -45,6 +45,8 @@ def airflow_environment(
         inherited: the surrounding environment.
         namespace: OpenLineage namespace of the jobs; None leaves it to whoever knows the project.
     """
+    for folder in (root / ".concord", root / ".concord" / "lineage"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     open_state(state)
     kept = {
         name: value
@@ -52,7 +54,6 @@ def airflow_environment(
         if not name.startswith("AIRFLOW__") or name.startswith(_KEPT)
     }
     lineage = root / ".concord" / "lineage" / "events.jsonl"
-    lineage.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     transport = {"type": "file", "log_file_path": str(lineage), "append": True}
     ours = {
         "AIRFLOW_HOME": str(state),

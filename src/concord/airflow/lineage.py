@@ -67,7 +67,8 @@ def _snapshot(published: Any) -> Snapshot:
         inputs=tuple(
             InputRange(one.dataset, one.after, one.upto, one.feedback)
             for one in (record.inputs if record is not None else ())
+            if one.table_id is not None
         ),
         contract=(contract.id, contract.version, contract.sha256) if contract else None,
-        failed=dict(record.failed) if record is not None else {},
+        failed=dict(record.rules) if record is not None else {},
     )

@@ -1,27 +1,29 @@
-"""What changed in a dataset between two of its versions."""
+"""What changed in a dataset between two of its versions, net: one row a key."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import polars as pl
-import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from concord.assets.snapshot import HASH
+from concord.assets.rowhash import HASH, row_hash
 from concord.assets.table import Table
-from concord.errors import StepFailed
+from concord.errors import UsageError
 
 __all__ = ["CHANGE", "changes"]
 
 CHANGE = "_change"
-_ORDER = {"delete": 0, "insert": 1, "update_postimage": 2}
+_KIND, _VERSION = "_change_type", "_commit_version"
 
 
 def changes(
     table: Table, after: int, upto: int, *, columns: Sequence[str] | None = None
 ) -> pl.DataFrame:
     """The net change over ``after < version <= upto``.
+
+    It comes from the change data feed, which holds only what changed; from a comparison of the two
+    snapshots where the feed no longer reaches back. Both give the same rows.
 
     Args:
         table: open, at *upto* or later.
@@ -30,80 +32,91 @@ def changes(
 
     Returns:
         One row a key, in no order: its last image and ``_change``: ``upsert``, or ``delete`` (then
-        every other column is null). A row that came and went in between is a delete.
+        every column but the key is null). A row that came and went within the range is left out,
+        and so is one that ended as it began. An append-only dataset gives every row appended, as
+        upserts, also when they share a key.
+
+    Raises:
+        UsageError: version *after* is no longer kept, so nobody can tell what changed since.
     """
     key = table.dataset.key
     wanted = list(columns) if columns is not None else list(table.columns)
     wanted = wanted if key in wanted else [key, *wanted]
     if after >= upto:
-        return _empty(table, wanted)
+        return pl.DataFrame(schema={name: table.schema[name] for name in wanted}).with_columns(
+            pl.lit("upsert").alias(CHANGE)
+        )
     if after < 0:
-        whole = table.frame(upto, columns=wanted).collect()
-        return whole.with_columns(pl.lit("upsert").alias(CHANGE))
-    events = _feed(table, after, upto)
-    if events is None:
+        return _upserts(table.frame(upto, columns=wanted).collect())
+    events = None if table.dataset.append_only else _feed(table, after, upto, wanted)
+    if events is not None:
+        return _net(events, key, wanted)
+    try:
+        if table.dataset.append_only:
+            return _upserts(_appended(table, after, upto).select(wanted))
         return _compared(table, after, upto, wanted)
-    return _net(events, key, wanted)
+    except (DeltaError, OSError, pl.exceptions.ComputeError):
+        pass
+    raise UsageError(
+        f"{table.dataset.name}: version {after} is no longer kept, so what changed since cannot be "
+        "told; read it whole (--full-refresh)"
+    )
 
 
-def _empty(table: Table, wanted: list[str]) -> pl.DataFrame:
-    schema = table.schema
-    return pl.DataFrame(schema={**{name: schema[name] for name in wanted}, CHANGE: pl.String()})
+def _upserts(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.lit("upsert").alias(CHANGE))
 
 
-def _feed(table: Table, after: int, upto: int) -> pl.DataFrame | None:
+def _feed(table: Table, after: int, upto: int, wanted: list[str]) -> pl.DataFrame | None:
     """The change data feed of the range; None when it no longer reaches back so far."""
     if not table.dataset.feed:
         return None
+    columns = [*dict.fromkeys([*wanted, HASH]), _KIND, _VERSION]
     try:
-        reader = table.delta.load_cdf(starting_version=after + 1, ending_version=upto)
-        return pl.DataFrame(reader)
-    except (DeltaError, OSError, pa.ArrowInvalid):
+        return pl.DataFrame(table.delta.load_cdf(after + 1, upto, columns=columns))
+    except Exception:  # cleaned logs and vacuumed files raise four classes, some while streaming
         return None
-    except Exception as error:  # arro3 raises bare exceptions for files that are gone
-        if type(error) is Exception or "Arrow" in type(error).__name__:
-            return None
-        raise
 
 
 def _net(events: pl.DataFrame, key: str, wanted: list[str]) -> pl.DataFrame:
-    last = (
-        events.filter(pl.col("_change_type") != "update_preimage")
-        .with_columns(pl.col("_change_type").replace_strict(_ORDER, default=9).alias("_order"))
-        .sort("_commit_version", "_order")
-        .unique(key, keep="last", maintain_order=True)
-    )
-    gone = pl.col("_change_type") == "delete"
-    blanked = [
-        pl.when(gone).then(None).otherwise(pl.col(name)).alias(name) for name in wanted if name != key
+    old = pl.col(_KIND).is_in(["delete", "update_preimage"])
+    ordered = events.with_columns(_old=old).sort(_VERSION, pl.col("_old").not_())
+    first = ordered.unique(key, keep="first", maintain_order=True)
+    before = first.select(key, _was=pl.col("_old"), _before=pl.col(HASH))
+    last = ordered.unique(key, keep="last", maintain_order=True).join(before, on=key)
+    came_and_went = pl.col("_old") & ~pl.col("_was")
+    as_before = ~pl.col("_old") & pl.col("_was") & (pl.col(HASH) == pl.col("_before"))
+    moved = last.filter(~came_and_went & ~as_before)
+    gone = pl.col("_old")
+    images = [
+        pl.when(~gone).then(pl.col(name)).alias(name) if name != key else pl.col(key)
+        for name in wanted
     ]
     change = pl.when(gone).then(pl.lit("delete")).otherwise(pl.lit("upsert")).alias(CHANGE)
-    return last.select(pl.col(key), *blanked, change).select(*wanted, CHANGE)
+    return moved.select(*images, change)
 
 
 def _compared(table: Table, after: int, upto: int, wanted: list[str]) -> pl.DataFrame:
     key = table.dataset.key
-    failure: str | None = None
-    try:
-        old = table.frame(after, columns=[key, HASH]).rename({HASH: "_old"}).collect()
-        new = table.frame(upto).collect()
-    except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
-        failure = type(error).__name__
-    if failure is not None:
-        raise StepFailed(
-            f"{table.dataset.name}: version {after} is no longer kept; run with --full-refresh",
-            failure,
-            "changes",
-        )
-    joined = new.join(old, on=key, how="left", maintain_order="left")
-    upserts = joined.filter(pl.col(HASH).ne_missing(pl.col("_old"))).select(wanted)
+    old = table.frame(after, columns=[key, HASH]).rename({HASH: "_before"})
+    new = table.frame(upto, columns=list(dict.fromkeys([*wanted, HASH])))
+    joined = new.join(old.with_columns(_was=pl.lit(True)), on=key, how="left")
+    changed = pl.col("_was").is_null() | pl.col(HASH).ne_missing(pl.col("_before"))
+    upserts = joined.filter(changed).select(wanted).with_columns(pl.lit("upsert").alias(CHANGE))
     gone = old.join(new.select(key), on=key, how="anti").select(key)
-    missing = [
-        pl.lit(None, kind).alias(name) for name, kind in upserts.schema.items() if name != key
+    missing = [pl.lit(None, table.schema[name]).alias(name) for name in wanted if name != key]
+    deletes = gone.with_columns(missing).select(wanted).with_columns(pl.lit("delete").alias(CHANGE))
+    return pl.concat([upserts, deletes]).collect()
+
+
+def _appended(table: Table, after: int, upto: int) -> pl.DataFrame:
+    """The rows of the files that came; of all files, less those that were there, once compacted."""
+    old, new = table.files(after), table.files(upto)
+    if set(old) <= set(new):
+        return table.scan([file for file in new if file not in set(old)]).collect()
+    nth = pl.int_range(pl.len()).over(HASH).alias("_nth")
+    hashed = [
+        table.scan(files).with_columns(row_hash(table.schema)).with_columns(nth)
+        for files in (old, new)
     ]
-    return pl.concat(
-        [
-            upserts.with_columns(pl.lit("upsert").alias(CHANGE)),
-            gone.with_columns(missing).select(wanted).with_columns(pl.lit("delete").alias(CHANGE)),
-        ]
-    )
+    return hashed[1].join(hashed[0], on=[HASH, "_nth"], how="anti").drop("_nth").collect()

@@ -33,7 +33,7 @@ class Dataset:
         append_only: rows are never changed.
         feed: keeps a change data feed.
         stats: the only columns whose minima and maxima may stand in the log.
-        unhashed: columns whose change alone is no change of the row.
+        unhashed: columns whose change alone is no change of the row, and is not published.
     """
 
     name: str

@@ -21,7 +21,7 @@ def order(datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
         for name in (*dataset.inputs, *dataset.feedback):
             if name not in datasets:
                 raise UsageError(f"{dataset.name} reads {name}, which is declared nowhere")
-    edges = {name: sorted(set(one.inputs)) for name, one in sorted(datasets.items())}
+    edges = {name: sorted(_forward(one)) for name, one in sorted(datasets.items())}
     circle = ""
     try:
         return tuple(TopologicalSorter(edges).static_order())
@@ -45,14 +45,18 @@ def selected(datasets: Mapping[str, Dataset], pattern: str) -> frozenset[str]:
         raise UsageError(f"there is no dataset {name}")
     chosen = {name}
     if pattern.startswith("+"):
-        chosen |= _reach(name, {one.name: one.inputs for one in datasets.values()})
+        chosen |= _reach(name, {one.name: _forward(one) for one in datasets.values()})
     if pattern.endswith("+"):
         readers: dict[str, list[str]] = {known: [] for known in datasets}
         for one in datasets.values():
-            for read in one.inputs:
+            for read in _forward(one):
                 readers.setdefault(read, []).append(one.name)
         chosen |= _reach(name, readers)
     return frozenset(chosen)
+
+
+def _forward(dataset: Dataset) -> set[str]:
+    return set(dataset.inputs) - set(dataset.feedback)
 
 
 def _reach(start: str, edges: Mapping[str, Iterable[str]]) -> set[str]:

@@ -1,33 +1,42 @@
 """Publish: one Delta version is one snapshot, made by one function.
 
-Effect, cursors and record are one commit. Killed anywhere, run again: nothing is lost, nothing is
-done twice.
+Rows, cursors and record are one commit, made only if the table is still at the version they were
+computed from. Killed anywhere and run again, nothing is lost and nothing is done twice.
 """
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
-from deltalake import CommitProperties, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake import CommitProperties, Transaction
+from deltalake.exceptions import CommitFailedError
+from packaging.version import Version
 
-from concord.assets.commit import CommitRecord, Input, Position, RunId
+from concord.assets.commit import CommitRecord, Input, Position, RunId, app_id
 from concord.assets.dataset import ContractRef
-from concord.assets.rowhash import row_hash
-from concord.assets.table import WRITER, Table, to_delta
-from concord.errors import LostRace, StepFailed
+from concord.assets.merge import Write, as_source, real_changes, write_rows
+from concord.assets.race import ATTEMPTS, attempts
+from concord.assets.table import SNAPSHOT, Table
+from concord.errors import LostRace, StaleContract, StepFailed, UsageError
 
-__all__ = ["HASH", "Change", "Published", "append", "newest_snapshot", "publish"]
+__all__ = [
+    "Change",
+    "Outcome",
+    "Published",
+    "Work",
+    "append",
+    "cursors",
+    "newest_snapshot",
+    "publish",
+]
 
-HASH = "_row_hash"
-_ATTEMPTS = 12
+Outcome = Literal["written", "already", "heartbeat", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,10 @@ class Change:
     Attributes:
         upserts: whole rows, one a key, without ``_row_hash``; rows equal to the table's are dropped.
         deletes: keys; those not there are dropped.
+        contract: the one that judged the rows; the dataset's own when None.
         rules: failed rules with counts.
         extra: goes into the record; an entry left out keeps its last value.
+        definitions: name to hash of what the rows were made by.
         force: make a snapshot even if no row changed.
     """
 
@@ -47,6 +58,7 @@ class Change:
     contract: ContractRef | None = None
     rules: Mapping[str, int] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
 
 
@@ -56,285 +68,70 @@ class Published:
 
     Attributes:
         version: the newest snapshot; -1 when there is none.
-        outcome: ``written`` by this call; ``already`` by an earlier try of the same run;
-            ``heartbeat`` when only cursors moved; ``unchanged`` when nothing was committed.
+        outcome: ``written`` by this call; ``already`` by an earlier try of the same run, whose
+            event may be missing; ``heartbeat`` when only cursors moved; ``unchanged`` when nothing
+            was committed.
         rows: in the table now.
-        record: of the newest commit that is ours.
+        upserted: rows that the run's snapshot wrote; 0 without one.
+        deleted: rows that it deleted.
+        record: of the run's commit; of the newest commit that is ours when it made none.
     """
 
     dataset: str
     version: int
-    outcome: str
+    outcome: Outcome
     rows: int
     upserted: int = 0
     deleted: int = 0
     record: CommitRecord | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """Rows that really change, with their ``_op``."""
-
-    source: pl.DataFrame
-    upserted: int
-    deleted: int
-
-
 Work = Callable[[Table, Mapping[str, int]], Change | None]
 
 
-def publish(table: Table, work: Work, *, upto: Mapping[str, Position], run: RunId) -> Published:
-    """Bring the table up to *upto* in one commit.
+def publish(
+    table: Table, work: Work, *, upto: Mapping[str, Position | int], run: RunId
+) -> Published:
+    """Bring the table up to *upto* in at most one commit.
+
+    A cursor is behind when a later snapshot of its input is there (`Table.position`), or when its
+    fingerprint differs. When none is, *work* is not asked. Rows that differ make a snapshot; so
+    does a contract of a higher minor or major version. Cursors that move without rows are carried
+    by an empty commit, a heartbeat, which is no snapshot.
 
     Args:
         table: an open handle; it is moved to the newest version first.
-        work: computes the change from the table at one version and the cursors ({name: version},
+        work: computes the change from the table at one version and the cursors ({name: value},
             -1 for never); called again when another writer won. None is "nothing to say".
-        upto: cursor name to how far it goes now. Empty: *work* is always asked.
+        upto: cursor name to how far it goes now: an input's position, or a fingerprint as a plain
+            number. Empty: *work* is always asked.
         run: who is at work.
 
     Raises:
         LostRace: another writer won every time.
+        StaleContract: the last commit was made under a newer contract.
+        SchemaDrift: the rows do not fit the table.
         StepFailed: the storage failed; by class, since its text may quote rows.
     """
+    ends = {n: at if isinstance(at, Position) else Position(at) for n, at in upto.items()}
     writer = uuid.uuid4().hex
-    for attempt in range(_ATTEMPTS):
+    for _ in attempts():
         table.refresh()
+        found = {name: table.cursor(name, at.table_id) for name, at in ends.items()}
+        moved = {name: at for name, at in ends.items() if at.is_ahead_of(found[name])}
+        if ends and not moved:
+            return _settled(table, run)
+        change = work(table, found) or Change()
         last = table.newest_record()
-        if last is not None and last.writer == writer:
-            return _published(table, "written", last)
-        cursors = {name: table.cursor(_app_id(name, at)) for name, at in upto.items()}
-        moved = {name for name, at in upto.items() if _is_behind(cursors[name], at)}
-        if upto and not moved:
-            return _published(table, _unmoved(table, last, run), last)
-        change = work(table, cursors)
-        write = _real_changes(table, change)
-        record = _record(table, change, write, last, cursors=cursors, upto=upto, run=run)
-        if record is None and not moved:
-            return _published(table, _unmoved(table, last, run), last)
-        record = record or _heartbeat(table, change, last, cursors=cursors, upto=upto, run=run)
-        if _committed(table, write, record, writer, upto):
-            return _published(table, _outcome(record), record)
-        time.sleep(min(5.0, 0.05 * 2**attempt) * random.random())
-    table.refresh()
-    last = table.newest_record()
-    if last is not None and last.writer == writer:
-        return _published(table, _outcome(last), last)
-    raise LostRace(table.dataset.name, _ATTEMPTS)
-
-
-def _outcome(record: CommitRecord) -> str:
-    return "written" if record.kind == "snapshot" else "heartbeat"
-
-
-def _app_id(name: str, at: Position) -> str:
-    return f"concord:{at.table_id or name}"
-
-
-def _is_behind(cursor: int, at: Position) -> bool:
-    return cursor < at.version if at.table_id is not None else cursor != at.version
-
-
-def _unmoved(table: Table, last: CommitRecord | None, run: RunId) -> str:
-    """``already`` when the newest snapshot is this run's own, so that its event is sent again."""
-    if last is None or last.snapshot < 0:
-        return "unchanged"
-    newest = last if last.kind == "snapshot" else table.record(last.snapshot)
-    return "already" if newest is not None and newest.run == run.id else "unchanged"
-
-
-def _published(table: Table, outcome: str, record: CommitRecord | None) -> Published:
-    wrote = record is not None and outcome == "written"
-    return Published(
-        dataset=table.dataset.name,
-        version=record.snapshot if record else -1,
-        outcome=outcome,
-        rows=table.count(),
-        upserted=record.rows.get("upserted", 0) if record and wrote else 0,
-        deleted=record.rows.get("deleted", 0) if record and wrote else 0,
-        record=record,
-    )
-
-
-def _real_changes(table: Table, change: Change | None) -> _Write | None:
-    """What of *change* differs from the table; None when nothing does."""
-    if change is None:
-        return None
-    schema = table.schema
-    key = table.dataset.key
-    parts: list[pl.DataFrame] = []
-    if change.upserts is not None and change.upserts.height:
-        parts.append(_changed_rows(table, change.upserts, schema))
-    upserted = sum(part.height for part in parts)
-    deleted = 0
-    if change.deletes is not None and len(change.deletes):
-        gone = _present(table, change.deletes, key)
-        deleted = gone.height
-        if deleted:
-            missing = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name != key]
-            parts.append(gone.select(key, *missing).select(list(schema)).with_columns(_op=pl.lit("D")))
-    if not upserted and not deleted:
-        return None
-    return _Write(pl.concat(parts), upserted, deleted)
-
-
-def _changed_rows(
-    table: Table, upserts: pl.DataFrame, schema: Mapping[str, pl.DataType]
-) -> pl.DataFrame:
-    key, dataset = table.dataset.key, table.dataset
-    rows = upserts
-    if HASH in schema:
-        hashed = {name: kind for name, kind in schema.items() if name != HASH}
-        rows = rows.drop(HASH, strict=False)
-        rows = rows.with_columns(row_hash(hashed, exclude=dataset.unhashed).alias(HASH))
-        known = (
-            table.frame(columns=[key, HASH])
-            .join(rows.lazy().select(key), on=key, how="semi")
-            .rename({HASH: "_known"})
-            .collect()
-        )
-        rows = rows.join(known, on=key, how="left", maintain_order="left")
-        rows = rows.filter(pl.col(HASH).ne_missing(pl.col("_known"))).drop("_known")
-    return rows.select(list(schema)).with_columns(_op=pl.lit("U"))
-
-
-def _present(table: Table, keys: pl.Series, key: str) -> pl.DataFrame:
-    wanted = pl.LazyFrame({key: keys.unique()})
-    return table.frame(columns=[key]).join(wanted, on=key, how="semi").collect()
-
-
-def _inputs(
-    table: Table, cursors: Mapping[str, int], upto: Mapping[str, Position]
-) -> tuple[Input, ...]:
-    feedback = set(table.dataset.feedback)
-    return tuple(
-        Input(name, at.table_id, cursors[name], at.version, name in feedback)
-        for name, at in upto.items()
-    )
-
-
-def _record(
-    table: Table,
-    change: Change | None,
-    write: _Write | None,
-    last: CommitRecord | None,
-    *,
-    cursors: Mapping[str, int],
-    upto: Mapping[str, Position],
-    run: RunId,
-) -> CommitRecord | None:
-    """The record of a snapshot, or of a heartbeat that only `extra` asks for; None otherwise."""
-    if change is None:
-        return None
-    known = dict(last.extra) if last else {}
-    extra = {**known, **change.extra}
-    snapshot = write is not None or change.force
-    if not snapshot and extra == known:
-        return None
-    version = table.version + 1
-    upserted, deleted = (write.upserted, write.deleted) if write else (0, 0)
-    return CommitRecord(
-        kind="snapshot" if snapshot else "heartbeat",
-        dataset=table.dataset.name,
-        version=version,
-        snapshot=version if snapshot else (last.snapshot if last else -1),
-        run=run.id,
-        job=run.job,
-        ol_run=run.ol_run,
-        writer="",
-        at=datetime.now(UTC).isoformat(),
-        inputs=_inputs(table, cursors, upto),
-        contract=change.contract or table.dataset.contract,
-        rows={"upserted": upserted, "deleted": deleted},
-        rules=dict(change.rules),
-        extra=extra,
-    )
-
-
-def _heartbeat(
-    table: Table,
-    change: Change | None,
-    last: CommitRecord | None,
-    *,
-    cursors: Mapping[str, int],
-    upto: Mapping[str, Position],
-    run: RunId,
-) -> CommitRecord:
-    return CommitRecord(
-        kind="heartbeat",
-        dataset=table.dataset.name,
-        version=table.version + 1,
-        snapshot=last.snapshot if last else -1,
-        run=run.id,
-        job=run.job,
-        ol_run=run.ol_run,
-        writer="",
-        at=datetime.now(UTC).isoformat(),
-        inputs=_inputs(table, cursors, upto),
-        contract=table.dataset.contract,
-        rules=dict(change.rules) if change else {},
-        extra=last.extra if last else {},
-    )
-
-
-def _committed(
-    table: Table,
-    write: _Write | None,
-    record: CommitRecord,
-    writer: str,
-    upto: Mapping[str, Position],
-) -> bool:
-    """Whether the commit is there; false when another writer was first."""
-    from dataclasses import replace
-
-    properties = CommitProperties(
-        custom_metadata=replace(record, writer=writer).to_metadata(),
-        max_commit_retries=0,
-        app_transactions=[Transaction(_app_id(name, at), at.version) for name, at in upto.items()],
-    )
-    failure: str | None = None
-    try:
-        _write(table, write, properties)
-    except CommitFailedError:
-        return False
-    except (DeltaError, OSError) as error:
-        failure = type(error).__name__
-    if failure is not None:
-        table.refresh()
-        found = table.record(record.version)
-        if found is None or found.writer != writer:
-            raise StepFailed(table.dataset.name, failure, "publish", transient=True)
-    return True
-
-
-def _write(table: Table, write: _Write | None, properties: CommitProperties) -> None:
-    if write is None:
-        empty = table.arrow_schema.empty_table()
-        write_deltalake(table.delta, empty, mode="append", commit_properties=properties)
-        return
-    if table.dataset.append_only:
-        rows = to_delta(write.source.drop("_op"), table)
-        write_deltalake(
-            table.delta,
-            rows,
-            mode="append",
-            writer_properties=WRITER,
-            commit_properties=properties,
-        )
-        return
-    key = table.dataset.key
-    merger = table.delta.merge(
-        to_delta(write.source, table, op=True),
-        f"t.{key} = s.{key}",
-        source_alias="s",
-        target_alias="t",
-        writer_properties=WRITER,
-        commit_properties=properties,
-    )
-    merger = merger.when_matched_delete(predicate="s._op = 'D'")
-    merger = merger.when_matched_update_all(predicate="s._op = 'U'", except_cols=["_op"])
-    merger = merger.when_not_matched_insert_all(predicate="s._op = 'U'", except_cols=["_op"])
-    merger.execute()
+        _refuse_older_contract(table, change, last)
+        write = real_changes(table, change.upserts, change.deletes)
+        kind = _kind(table, change, write, last, moved=bool(moved))
+        if kind is None:
+            return _settled(table, run)
+        record = _Draft(table, run, writer, last).record(kind, change, write, _inputs(ends, found))
+        if _committed(table, write, record, _transactions(record, moved)):
+            return _made(record)
+    raise LostRace(table.dataset.name, ATTEMPTS)
 
 
 def append(
@@ -348,61 +145,212 @@ def append(
     """Append *rows* once: a second call under the same marker finds them there.
 
     Args:
+        table: of an append-only dataset.
+        rows: the table's columns, in any order; no commit is made for none.
         marker: names this append; it expires after 90 days.
+
+    Raises:
+        LostRace, SchemaDrift, StepFailed: as `publish`.
     """
-    writer = uuid.uuid4().hex
-    app_id = f"marker:{marker}"
-    for attempt in range(_ATTEMPTS):
+    if not table.dataset.append_only:
+        raise UsageError(f"{table.dataset.name} is not append-only; publish() writes it")
+    writer, transaction = uuid.uuid4().hex, f"marker:{marker}"
+    change = Change(upserts=rows, extra=extra or {})
+    for _ in attempts():
         table.refresh()
+        if table.has_marker(transaction):
+            return _standing(table, "already", table.newest_record())
+        write = real_changes(table, rows, None)
+        if write is None:
+            return _standing(table, "unchanged", table.newest_record())
         last = table.newest_record()
-        if table.delta.transaction_version(app_id) is not None:
-            return _published(table, "already", last)
-        record = CommitRecord(
-            kind="snapshot",
-            dataset=table.dataset.name,
-            version=table.version + 1,
-            snapshot=table.version + 1,
-            run=run.id,
-            job=run.job,
-            ol_run=run.ol_run,
-            writer=writer,
-            at=datetime.now(UTC).isoformat(),
-            rows={"upserted": rows.height, "deleted": 0},
-            extra=dict(extra or {}),
-        )
-        if _appended(table, rows, record, app_id):
-            return _published(table, "written", record)
-        time.sleep(min(5.0, 0.05 * 2**attempt) * random.random())
-    raise LostRace(table.dataset.name, _ATTEMPTS)
+        record = _Draft(table, run, writer, last).record("snapshot", change, write, ())
+        # A marker of one run may expire; without `last_updated` it would be kept for ever.
+        marked = Transaction(transaction, 1, int(time.time() * 1000))
+        if _committed(table, write, record, [*_transactions(record, {}), marked]):
+            return _made(record)
+    raise LostRace(table.dataset.name, ATTEMPTS)
 
 
-def _appended(table: Table, rows: pl.DataFrame, record: CommitRecord, app_id: str) -> bool:
-    properties = CommitProperties(
-        custom_metadata=record.to_metadata(),
-        max_commit_retries=0,
-        app_transactions=[Transaction(app_id, 1, int(time.time() * 1000))],
-    )
-    failure: str | None = None
-    try:
-        write_deltalake(
-            table.delta,
-            to_delta(rows, table),
-            mode="append",
-            writer_properties=WRITER,
-            commit_properties=properties,
-        )
-    except CommitFailedError:
-        return False
-    except (DeltaError, OSError) as error:
-        failure = type(error).__name__
-    if failure is not None:
-        table.refresh()
-        if table.delta.transaction_version(app_id) is None:
-            raise StepFailed(table.dataset.name, failure, "append", transient=True)
-    return True
+def cursors(table: Table) -> Mapping[str, int]:
+    """How far the table has weighed each of its inputs, by name; those never weighed are left out.
+
+    Fingerprints stand beside versions.
+    """
+    last = table.newest_record()
+    inputs = last.inputs if last else ()
+    return {one.dataset: table.cursor(one.dataset, one.table_id) for one in inputs}
 
 
 def newest_snapshot(table: Table, at_most: int | None = None) -> int:
     """Version of the newest snapshot at or below a version; -1 when there is none."""
-    record = table.newest_record(at_most)
-    return record.snapshot if record else -1
+    return table.newest_snapshot(at_most)
+
+
+def _kind(
+    table: Table, change: Change, write: Write | None, last: CommitRecord | None, *, moved: bool
+) -> str | None:
+    """What commit is due: ``snapshot``, ``heartbeat``, or None."""
+    if write is not None or change.force or _contract_rose(table, change, last):
+        return "snapshot"
+    known = last.extra if last else {}
+    said = any(known.get(name, _NEVER) != value for name, value in change.extra.items())
+    return "heartbeat" if moved or said else None
+
+
+_NEVER = object()
+
+
+def _contract_rose(table: Table, change: Change, last: CommitRecord | None) -> bool:
+    ours = change.contract or table.dataset.contract
+    if ours is None or last is None or last.contract is None or last.snapshot < 0:
+        return False
+    return Version(ours.version).release[:2] > Version(last.contract.version).release[:2]
+
+
+def _refuse_older_contract(table: Table, change: Change, last: CommitRecord | None) -> None:
+    ours = change.contract or table.dataset.contract
+    if ours is None or last is None or last.contract is None or ours.id != last.contract.id:
+        return
+    if Version(ours.version) < Version(last.contract.version):
+        raise StaleContract(table.dataset.name, ours.version, last.contract.version)
+
+
+def _inputs(ends: Mapping[str, Position], found: Mapping[str, int]) -> tuple[Input, ...]:
+    """The range of every cursor; one that is not ahead ends where it is."""
+    return tuple(
+        Input(name, at.table_id, found[name], _end(at, found[name])) for name, at in ends.items()
+    )
+
+
+def _end(at: Position, cursor: int) -> int:
+    return at.version if at.is_ahead_of(cursor) else cursor
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a record says whoever writes it: the table, the run, and the record before it."""
+
+    table: Table
+    run: RunId
+    writer: str
+    last: CommitRecord | None
+
+    def record(
+        self, kind: str, change: Change, write: Write | None, inputs: tuple[Input, ...]
+    ) -> CommitRecord:
+        table, run, last = self.table, self.run, self.last
+        version = table.version + 1
+        rows = _live(table, last) + (write.inserted - write.deleted if write else 0)
+        return CommitRecord(
+            kind=kind,
+            dataset=table.dataset.name,
+            version=version,
+            snapshot=version if kind == "snapshot" else table.newest_snapshot(),
+            run=run.id,
+            job=run.job,
+            ol_run=run.ol_run,
+            writer=self.writer,
+            at=datetime.now(UTC).isoformat(),
+            inputs=self._all_inputs(inputs),
+            contract=change.contract or table.dataset.contract or (last.contract if last else None),
+            definitions=dict(change.definitions),
+            rows={
+                "live": rows,
+                "upserted": write.upserted if write else 0,
+                "deleted": write.deleted if write else 0,
+            },
+            rules=dict(change.rules),
+            extra={**(last.extra if last else {}), **change.extra},
+        )
+
+    def _all_inputs(self, weighed: tuple[Input, ...]) -> tuple[Input, ...]:
+        """Those of this commit, and the cursors that another job of the same table keeps."""
+        dataset = self.table.dataset
+        named = {one.dataset for one in weighed}
+        kept = [
+            one
+            for one in (self.last.settled_inputs() if self.last else ())
+            if one.dataset not in named and one.dataset in (*dataset.inputs, *dataset.feedback)
+        ]
+        return tuple(
+            Input(one.dataset, one.table_id, one.after, one.upto, one.dataset in dataset.feedback)
+            for one in (*weighed, *kept)
+        )
+
+
+def _live(table: Table, last: CommitRecord | None) -> int:
+    if last is not None and last.version == table.version and "live" in last.rows:
+        return last.rows["live"]
+    return table.count()
+
+
+def _transactions(record: CommitRecord, moved: Mapping[str, Position]) -> list[Transaction]:
+    marks = [Transaction(app_id(name, at.table_id), at.version) for name, at in moved.items()]
+    if record.kind == "snapshot":
+        marks.append(Transaction(SNAPSHOT, record.version))
+    return marks
+
+
+def _committed(
+    table: Table, write: Write | None, record: CommitRecord, transactions: list[Transaction]
+) -> bool:
+    """Whether the commit is there; false when another writer was first.
+
+    A commit can land and still raise, when what follows it fails; only the log tells.
+    """
+    source = as_source(table, write)
+    properties = CommitProperties(
+        custom_metadata=record.to_metadata(), max_commit_retries=0, app_transactions=transactions
+    )
+    try:
+        write_rows(table, write, source, properties)
+    except CommitFailedError:
+        failure = None
+    except Exception as error:  # Arrow and the object stores raise bare exceptions
+        failure = type(error).__name__
+    else:
+        return True
+    table.refresh()
+    landed = table.record(record.version)
+    if landed is not None and landed.writer == record.writer:
+        return True
+    if failure is None:
+        return False
+    raise StepFailed(table.dataset.name, failure, "the commit", transient=True)
+
+
+def _made(record: CommitRecord) -> Published:
+    outcome: Outcome = "written" if record.kind == "snapshot" else "heartbeat"
+    rows = record.rows
+    return Published(
+        record.dataset,
+        record.snapshot,
+        outcome,
+        rows["live"],
+        rows["upserted"],
+        rows["deleted"],
+        record,
+    )
+
+
+def _settled(table: Table, run: RunId) -> Published:
+    """Nothing to commit: ``already`` when the newest snapshot is this run's own."""
+    newest = table.newest_snapshot()
+    snapshot = table.record(newest) if newest >= 0 else None
+    if snapshot is not None and (snapshot.run, snapshot.job) == (run.id, run.job):
+        return _standing(table, "already", snapshot)
+    return _standing(table, "unchanged", table.newest_record())
+
+
+def _standing(table: Table, outcome: Outcome, record: CommitRecord | None) -> Published:
+    ours = outcome == "already" and record is not None
+    return Published(
+        dataset=table.dataset.name,
+        version=table.newest_snapshot(),
+        outcome=outcome,
+        rows=_live(table, table.newest_record()),
+        upserted=record.rows.get("upserted", 0) if ours and record else 0,
+        deleted=record.rows.get("deleted", 0) if ours and record else 0,
+        record=record,
+    )

@@ -14,9 +14,7 @@ def _pin(text: str) -> str:
     try:
         SpecifierSet(text)
     except InvalidSpecifier as error:
-        raise ValueError(
-            "not a version pin; write ~=2.1 for 2.1 and every later 2.x"
-        ) from error
+        raise ValueError("not a version pin; write ~=2.1 for 2.1 and every later 2.x") from error
     return text
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import unquote
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
-import orjson
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 
-from concord.assets.commit import CommitRecord, RunId
+from concord.assets.commit import CommitRecord, Position, RunId, app_id
 from concord.assets.dataset import Dataset
-from concord.errors import BreakingChange, LostRace, NotDeployed, SchemaDrift
+from concord.assets.log import newest_record, read_record
+from concord.assets.race import ATTEMPTS, attempts
+from concord.assets.rowhash import HASH
+from concord.errors import BreakingChange, LostRace, NotDeployed, SchemaDrift, UsageError
 
 __all__ = [
+    "SNAPSHOT",
     "WRITER",
     "Difference",
     "Lake",
@@ -29,6 +32,9 @@ __all__ = [
     "to_delta",
 ]
 
+SNAPSHOT = "concord/snapshot"
+"""Delta transaction id whose version is the newest snapshot; it outlives the log's clean-up."""
+
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=65536)
 _CONFIGURATION = {
     "delta.checkpointInterval": "10",
@@ -37,6 +43,8 @@ _CONFIGURATION = {
     "delta.setTransactionRetentionDuration": "interval 90 days",
     "delta.targetFileSize": "67108864",
 }
+# delta-rs 1.6.3 decodes a percent sequence twice and panics over the other signs.
+_UNOPENABLE = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]^|\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,25 @@ class Lake:
     """Where every table lives.
 
     Attributes:
-        root: an absolute folder, or ``s3://…``.
+        root: an absolute folder, a ``file://`` URI, or ``s3://…``.
         storage_options: of the object store; secrets, never shown.
+
+    Raises:
+        UsageError: the folder's name holds signs that the Delta library cannot open.
     """
 
     root: str
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.root.startswith("file://"):
+            object.__setattr__(self, "root", unquote(urlsplit(self.root).path))
+        found = None if "://" in self.root else _UNOPENABLE.search(self.root)
+        if found:
+            raise UsageError(
+                f"the lake's folder has {found.group()!r} in its path, which the Delta library "
+                "cannot open; move the project, or set another `lake` in concord.yaml"
+            )
 
     def uri(self, name: str) -> str:
         """Where the dataset *name* is."""
@@ -60,27 +81,40 @@ class Lake:
 
         Raises:
             NotDeployed: there is no such table.
+            UsageError: another program gave it features that we would misread.
         """
-        uri = self.uri(dataset.name)
+        table = self._find(dataset)
+        if table is None:
+            raise NotDeployed(f"{dataset.name}: there is no table yet; run `concord deploy`")
+        return table
+
+    def _find(self, dataset: Dataset) -> Table | None:
         try:
-            delta = DeltaTable(uri, storage_options=dict(self.storage_options) or None)
+            return Table(dataset, self.uri(dataset.name), self.storage_options)
         except TableNotFoundError:
-            raise NotDeployed(
-                f"{dataset.name}: there is no table yet; run `concord deploy`"
-            ) from None
-        return Table(dataset, uri, delta, self.storage_options)
+            return None
 
 
 class Table:
-    """One handle on a Delta table; it stays at its version until `refresh`."""
+    """One handle on a Delta table; it stays at its version until `refresh` or our own commit."""
 
-    def __init__(
-        self, dataset: Dataset, uri: str, delta: DeltaTable, storage_options: Mapping[str, str]
-    ) -> None:
+    def __init__(self, dataset: Dataset, uri: str, storage_options: Mapping[str, str]) -> None:
         self.dataset = dataset
         self.uri = uri
-        self.delta = delta
         self._options = dict(storage_options)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Move the handle to the newest version."""
+        self.delta = self._opened(None)
+        if self.delta.protocol().min_reader_version > 1:
+            raise UsageError(
+                f"{self.dataset.name}: another program changed the table's protocol, and its rows "
+                "could be misread; restore the table, or make it anew and run `concord deploy`"
+            )
+
+    def _opened(self, version: int | None) -> DeltaTable:
+        return DeltaTable(self.uri, version=version, storage_options=self._options or None)
 
     @property
     def id(self) -> str:
@@ -109,34 +143,36 @@ class Table:
         """The columns' names."""
         return tuple(self.schema)
 
-    def refresh(self) -> None:
-        """Move the handle to the newest version."""
-        self.delta.update_incremental()
-
     def frame(
         self, version: int | None = None, columns: Sequence[str] | None = None
     ) -> pl.LazyFrame:
-        """The rows at *version* (the handle's when None), lazily."""
-        delta = self.delta
-        if version is not None and version != self.version:
-            delta = DeltaTable(self.uri, version=version, storage_options=self._options or None)
-        frame = self._scan(delta)
+        """The rows at *version* (the handle's when None), lazily.
+
+        The columns are the handle's: those added later are null in an older version. The files are
+        chosen now, so a commit between this call and `collect` changes nothing.
+        """
+        here = version is None or version == self.version
+        frame = self.scan(self.files(None if here else version))
         return frame.select(columns) if columns is not None else frame
 
-    def _scan(self, delta: DeltaTable) -> pl.LazyFrame:
-        schema = self.schema
-        if "://" in self.uri:
-            return pl.scan_delta(delta)
-        files = [unquote(file) for file in delta.file_uris()]
+    def files(self, version: int | None = None) -> list[str]:
+        """The data files of *version* (the handle's when None), readable by Polars."""
+        delta = self.delta if version is None else self._opened(version)
+        found = delta.file_uris()
+        return found if "://" in self.uri else [unquote(one) for one in found]
+
+    def scan(self, files: Sequence[str]) -> pl.LazyFrame:
+        """The rows of some of the table's data files, lazily."""
         if not files:
-            return pl.LazyFrame(schema=schema)
+            return pl.LazyFrame(schema=self.schema)
         return pl.scan_parquet(
-            files,
-            schema=schema,
+            list(files),
+            schema=self.schema,
             glob=False,
             missing_columns="insert",
             extra_columns="ignore",
             hive_partitioning=False,
+            storage_options=self._options or None,
         )
 
     def count(self) -> int:
@@ -145,34 +181,49 @@ class Table:
 
     def record(self, version: int) -> CommitRecord | None:
         """The record of one commit; None when it is not ours or its log entry is gone."""
-        for line in self._log(version).splitlines():
-            entry: dict[str, Any] = orjson.loads(line)
-            if "commitInfo" in entry:
-                return CommitRecord.from_metadata(entry["commitInfo"])
-        return None
+        return read_record(self.uri, self._options, version)
 
     def newest_record(self, at_most: int | None = None) -> CommitRecord | None:
-        """The newest record of ours at or below a version."""
+        """The newest record of ours at or below a version; None when the log no longer has it."""
         version = self.version if at_most is None else min(at_most, self.version)
-        while version >= 0:
-            found = self.record(version)
-            if found is not None:
-                return found
-            version -= 1
-        return None
+        return newest_record(self.uri, self._options, version)
 
-    def cursor(self, app_id: str) -> int:
-        """How far this table has weighed an input; -1 when it never did."""
-        found = self.delta.transaction_version(app_id)
+    def newest_snapshot(self, at_most: int | None = None) -> int:
+        """Version of the newest snapshot at or below a version; -1 when there is none.
+
+        Raises:
+            UsageError: the log no longer reaches back to *at_most*.
+        """
+        newest = self._marker(SNAPSHOT)
+        if at_most is None or newest <= at_most:
+            return newest
+        if at_most < 0:
+            return -1
+        record = self.newest_record(at_most)
+        if record is None:
+            raise UsageError(f"{self.dataset.name}: the log no longer holds version {at_most}")
+        return record.snapshot
+
+    def position(self) -> Position:
+        """How far this table is: what its readers weigh now and keep as their cursor."""
+        return Position(self.newest_snapshot(), self.id)
+
+    def cursor(self, name: str, table_id: str | None) -> int:
+        """How far this table has weighed an input; -1 when it never did.
+
+        Args:
+            name: of the dataset, or of a cursor that is no table.
+            table_id: of the input's Delta table; None for a cursor that is no table.
+        """
+        return self._marker(app_id(name, table_id))
+
+    def has_marker(self, marker: str) -> bool:
+        """Whether a commit under the Delta transaction id *marker* is there."""
+        return self.delta.transaction_version(marker) is not None
+
+    def _marker(self, marker: str) -> int:
+        found = self.delta.transaction_version(marker)
         return -1 if found is None else int(found)
-
-    def _log(self, version: int) -> bytes:
-        handler = DeltaStorageHandler(self.uri, self._options or None)
-        try:
-            with handler.open_input_file(f"_delta_log/{version:020d}.json") as file:
-                return bytes(file.read())
-        except FileNotFoundError:
-            return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +245,9 @@ def schema_difference(
     """Compare a table's columns with the declared ones; order does not count."""
     added = tuple(name for name in wanted if name not in found)
     breaking = [
-        f"column {name} is in the table and no longer declared" for name in found if name not in wanted
+        f"column {name} is in the table and no longer declared"
+        for name in found
+        if name not in wanted
     ]
     breaking += [
         f"column {name} is {found[name]} in the table and declared as {wanted[name]}"
@@ -204,39 +257,32 @@ def schema_difference(
     return Difference(added, tuple(breaking))
 
 
-def _delta_schema(schema: Mapping[str, pl.DataType], key: str) -> Schema:
+def _delta_schema(schema: Mapping[str, pl.DataType], key: str | None) -> Schema:
     arrow = pl.DataFrame(schema=dict(schema)).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     plain = Schema.from_arrow(arrow)
-    return Schema(
-        [Field(one.name, one.type, nullable=one.name != key) for one in plain.fields]
-    )
+    return Schema([Field(one.name, one.type, nullable=one.name != key) for one in plain.fields])
 
 
 def create_table(
     lake: Lake, dataset: Dataset, schema: Mapping[str, pl.DataType], *, run: RunId
 ) -> bool:
-    """Make the dataset's table; false when another deploy made it first."""
-    from datetime import UTC, datetime
+    """Make the dataset's table; false when it is there, or another deploy was first.
 
+    Raises:
+        BreakingChange: *schema* lacks the key, or the row hash of a dataset whose rows change.
+    """
+    needed = {dataset.key} if dataset.append_only else {dataset.key, HASH}
+    if needed - set(schema):
+        listed = ", ".join(sorted(needed - set(schema)))
+        raise BreakingChange(f"{dataset.name}: the declared columns lack {listed}")
+    if lake._find(dataset) is not None:
+        return False
     configuration = {
         **_CONFIGURATION,
         "delta.enableChangeDataFeed": str(dataset.feed).lower(),
-        "delta.dataSkippingStatsColumns": ",".join(
-            name for name in (dataset.stats or (dataset.key,)) if name in schema
-        ),
+        "delta.dataSkippingStatsColumns": ",".join(n for n in dataset.stats if n in schema),
     }
-    record = CommitRecord(
-        kind="schema",
-        dataset=dataset.name,
-        version=0,
-        snapshot=-1,
-        run=run.id,
-        job=run.job,
-        ol_run=run.ol_run,
-        writer="deploy",
-        at=datetime.now(UTC).isoformat(),
-        contract=dataset.contract,
-    )
+    record = _schema_record(dataset, 0, None, run)
     try:
         DeltaTable.create(
             lake.uri(dataset.name),
@@ -244,9 +290,8 @@ def create_table(
             mode="error",
             configuration=configuration,
             storage_options=dict(lake.storage_options) or None,
-            commit_properties=CommitProperties(
-                custom_metadata=record.to_metadata(), max_commit_retries=0
-            ),
+            # Without it, racing creators make two tables in one place (notes on delta-rs 1.6.3).
+            commit_properties=_properties(record),
         )
     except DeltaError:
         lake.open(dataset)
@@ -254,68 +299,88 @@ def create_table(
     return True
 
 
-def add_columns(table: Table, columns: Mapping[str, pl.DataType], *, run: RunId) -> None:
-    """Add nullable columns.
+def add_columns(table: Table, columns: Mapping[str, pl.DataType], *, run: RunId) -> bool:
+    """Add nullable columns; false when all of them are there already.
 
     Raises:
-        BreakingChange: a column is there already with another type.
-        LostRace: another writer committed meanwhile; run deploy again.
+        BreakingChange: a column is there with another type, or lies inside another column.
+        LostRace: other writers committed every time.
     """
-    from datetime import UTC, datetime
+    for _ in attempts():
+        table.refresh()
+        missing = _missing(table, columns)
+        if not missing:
+            return False
+        record = _schema_record(table.dataset, table.version + 1, table, run)
+        try:
+            table.delta.alter.add_columns(
+                list(_delta_schema(missing, None).fields), commit_properties=_properties(record)
+            )
+        except CommitFailedError:
+            continue
+        table.refresh()
+        return True
+    raise LostRace(table.dataset.name, ATTEMPTS)
 
+
+def _missing(table: Table, columns: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
     known = table.schema
-    for name in columns:
-        if name in known:
-            raise BreakingChange(f"{table.dataset.name}: column {name} is in the table already")
-    last = table.newest_record()
-    record = CommitRecord(
+    reasons = schema_difference(known, {**known, **columns}).breaking
+    reasons += tuple(
+        f"column {name} lies inside {name.split('.')[0]}; only whole columns can be added"
+        for name in columns
+        if name.split(".")[0] in known and name not in known
+    )
+    if reasons:
+        raise BreakingChange(f"{table.dataset.name}: {'; '.join(reasons)}")
+    return {name: kind for name, kind in columns.items() if name not in known}
+
+
+def _schema_record(dataset: Dataset, version: int, table: Table | None, run: RunId) -> CommitRecord:
+    last = table.newest_record() if table is not None else None
+    return CommitRecord(
         kind="schema",
-        dataset=table.dataset.name,
-        version=table.version + 1,
-        snapshot=last.snapshot if last else -1,
+        dataset=dataset.name,
+        version=version,
+        snapshot=table.newest_snapshot() if table is not None else -1,
         run=run.id,
         job=run.job,
         ol_run=run.ol_run,
-        writer="deploy",
+        writer="",
         at=datetime.now(UTC).isoformat(),
-        contract=table.dataset.contract,
+        inputs=last.settled_inputs() if last else (),
+        contract=last.contract if last else dataset.contract,
+        rows={"live": last.rows["live"]} if last and "live" in last.rows else {},
         extra=last.extra if last else {},
     )
-    try:
-        table.delta.alter.add_columns(
-            list(_delta_schema(columns, "").fields),
-            commit_properties=CommitProperties(
-                custom_metadata=record.to_metadata(), max_commit_retries=0
-            ),
-        )
-    except CommitFailedError:
-        raise LostRace(table.dataset.name, 1) from None
-    table.refresh()
+
+
+def _properties(record: CommitRecord) -> CommitProperties:
+    return CommitProperties(custom_metadata=record.to_metadata(), max_commit_retries=0)
 
 
 def to_delta(frame: pl.DataFrame, table: Table, *, op: bool = False) -> pa.Table:
-    """*frame* in the table's own Arrow types; the only way into a table.
+    """*frame* in the table's own Arrow types and order; the only way into a table.
 
     Args:
-        op: the frame's last column is ``_op``, for a merge.
+        op: the frame also has the column ``_op``, for a merge.
 
     Raises:
         SchemaDrift: names the columns that differ, or a key that is null; never a value.
     """
-    wanted: dict[str, pl.DataType] = table.schema
+    name, key, arrow = table.dataset.name, table.dataset.key, table.arrow_schema
+    wanted = table.schema
     if op:
-        wanted = {**wanted, "_op": pl.String()}
+        wanted["_op"] = pl.String()
+        arrow = arrow.append(pa.field("_op", pa.string()))
     found = dict(frame.schema)
-    if list(found.items()) != list(wanted.items()):
-        names = sorted({*found, *wanted} - {n for n in wanted if found.get(n) == wanted[n]})
-        listed = ", ".join(names) or "their order"
-        raise SchemaDrift(f"{table.dataset.name}: the frame differs from the table in {listed}")
-    if frame[table.dataset.key].null_count():
-        raise SchemaDrift(f"{table.dataset.name}: {table.dataset.key} is null in some rows")
-    schema = table.arrow_schema
-    if op:
-        schema = schema.append(pa.field("_op", pa.string()))
+    differing = sorted(n for n in {*found, *wanted} if found.get(n) != wanted.get(n))
+    if differing:
+        raise SchemaDrift(f"{name}: the frame differs from the table in {', '.join(differing)}")
+    if frame[key].null_count():
+        raise SchemaDrift(f"{name}: {key} is null in {frame[key].null_count()} rows")
     try:
-        return frame.to_arrow().cast(schema)
+        return frame.select(list(wanted)).to_arrow().cast(arrow)
     except pa.ArrowInvalid:
-        raise SchemaDrift(f"{table.dataset.name}: a value does not fit its column") from None
+        pass
+    raise SchemaDrift(f"{name}: a value does not fit its column")

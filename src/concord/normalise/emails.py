@@ -10,6 +10,7 @@ from concord.normalise.text import line
 
 __all__ = ["email"]
 
+_PLAIN = re.compile(r"[A-Za-z0-9_%+-][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _LONGEST_DOMAIN = 253  # RFC 1035, 2.3.4
 _HIDDEN = re.compile("[\u00ad\u200c\u200d]")
 _NAMED = re.compile("[^<>]*<([^<>]*)>")
@@ -26,6 +27,8 @@ def email(value: str) -> str | None:
     sign). Plus tags and dots stay, they belong to the address. What is no address comes back
     trimmed, so that the contract's pattern names it.
     """
+    if _PLAIN.fullmatch(value):
+        return value.lower()
     trimmed = line(_HIDDEN.sub("", value))
     if trimmed is None:
         return None

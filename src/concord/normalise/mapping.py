@@ -28,6 +28,7 @@ class Field:
         column: canonical.
         native: the platform's own name.
         kind: ``scalar``, ``slot`` or ``list``.
+        logical: the column's ODCS type.
         write: false when Concord only reads it.
         normalise: name of the normaliser, from the declaration or the column's role.
         type: a slot's element type; None when the platform does not say.
@@ -37,6 +38,7 @@ class Field:
     column: str
     native: str
     kind: str
+    logical: str
     write: bool
     normalise: str
     type: str | None = None
@@ -144,6 +146,7 @@ def _field(column: Column, field: FieldDeclaration, many: bool) -> Field:
         column=column.name,
         native=field.source,
         kind=kind,
+        logical=column.type,
         write=field.write,
         normalise=field.normalise or normaliser_of(column.role, column.type),
         type=field.type.lower() if field.type else None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from concord.normalise.elements import Element, elements, keys_of
 from concord.normalise.mapping import Field, FieldMap
-from concord.normalise.normalisers import normaliser, plain
+from concord.normalise.normalisers import normaliser, plain, reader
 from concord.platforms.base import ListPatch, Native
 
 __all__ = ["native", "native_elements", "seen"]
@@ -76,13 +77,23 @@ def seen(
 
 
 def native_elements(field: Field, value: Native) -> list[Element]:
-    """What one native field of a list column holds, as elements with native spelling."""
-    if field.kind == "list":
-        held = value if isinstance(value, list) else [value]
-        return [one if isinstance(one, dict) else {"value": one} for one in held if one is not None]
-    if not isinstance(value, str):
+    """What one native field of a list column holds, as elements in the platform's spelling.
+
+    Raises:
+        TypeError: the value is neither text nor (in a list field) a list of elements.
+    """
+    if value is None:
         return []
-    return [{"value": value, "type": field.type, "preferred": field.preferred}]
+    if field.kind == "slot":
+        return [{"value": plain(value), "type": field.type, "preferred": field.preferred}]
+    return [_spelt(one) for one in (value if isinstance(value, list) else [value])]
+
+
+def _spelt(one: Any) -> Element:
+    if not isinstance(one, dict):
+        return {"value": plain(one)}
+    value = one.get("value")
+    return one if value is None or isinstance(value, str) else {**one, "value": plain(value)}
 
 
 def _scalar(fields: Sequence[Field], value: Any) -> Iterator[tuple[str, Native]]:
@@ -130,14 +141,19 @@ def _list(
 
 def _keyed(field: Field, value: Native, region: str | None) -> dict[str, list[str]]:
     """Key to the native spellings that have it."""
-    tidy = normaliser(field.normalise, region)
     held: dict[str, list[str]] = {}
-    for element in native_elements(field, value):
-        spelt = element.get("value")
-        key = tidy(spelt) if isinstance(spelt, str) else None
-        if key is not None and isinstance(spelt, str):
-            held.setdefault(key, []).append(spelt)
+    for key, element in _known(field, value, region):
+        if key is not None:
+            held.setdefault(key, []).append(element["value"])
     return held
+
+
+def _known(field: Field, value: Native, region: str | None) -> list[tuple[str | None, Element]]:
+    tidy = normaliser(field.normalise, region)
+    try:
+        return [(tidy(one.get("value") or ""), one) for one in native_elements(field, value)]
+    except TypeError:
+        return []
 
 
 def _freed(held: Mapping[str, Any], wanted: _Wanted) -> bool:
@@ -192,5 +208,9 @@ def _shown(fields: Sequence[Field], after: Current, region: str | None) -> Any:
     for field in fields:
         value = normaliser(field.normalise, region)(plain(after.get(field.native)) or "")
         if value is not None:
-            return value
+            return _json(reader(field.logical)(value))
     return None
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

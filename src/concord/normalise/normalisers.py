@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["NORMALISERS", "VERSION", "Normaliser", "normaliser", "normaliser_of", "plain"]
+__all__ = [
+    "NORMALISERS",
+    "VERSION",
+    "Normaliser",
+    "normaliser",
+    "normaliser_of",
+    "plain",
+    "reader",
+]
 
 Normaliser = Callable[[str], str | None]
 
@@ -59,6 +67,20 @@ def normaliser(name: str, region: str | None = None) -> Normaliser:
         "name": names.name,
         "text": text.text,
     }[name]
+
+
+def reader(logical_type: str) -> Callable[[str], Any]:
+    """How text is read as a value of an ODCS type; None means that it cannot be read."""
+    from concord.normalise import dates, numbers
+
+    readers: dict[str, Callable[[str], Any]] = {
+        "date": dates.read_date,
+        "timestamp": dates.read_instant,
+        "integer": numbers.read_integer,
+        "number": numbers.read_number,
+        "boolean": numbers.read_boolean,
+    }
+    return readers.get(logical_type, str)
 
 
 def plain(value: Any) -> str | None:

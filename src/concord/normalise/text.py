@@ -18,16 +18,18 @@ _LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 def text(value: str) -> str | None:
     """Tidy text that may run over several lines: line ends are ``\\n``, blanks are single."""
+    if value.isascii() and value.isprintable():
+        return line(value)
     lines = [" ".join(part.split()) for part in _LINE_END.split(_composed(value))]
     return "\n".join(lines).strip("\n") or None
 
 
 def line(value: str) -> str | None:
     """Tidy text of one line: every run of white space is one blank."""
+    if value.isascii() and value.isprintable() and "  " not in value:
+        return value.strip() or None
     return " ".join(_composed(value).split()) or None
 
 
 def _composed(value: str) -> str:
-    if value.isascii() and value.isprintable():
-        return value
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", value))

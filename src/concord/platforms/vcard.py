@@ -69,9 +69,8 @@ def native_fields(text: str, natives: Collection[str]) -> dict[str, Native]:
     return {native: _native(card, native) for native in natives}
 
 
-def modified_at(text: str) -> datetime | None:
-    """The card's own date of its last change (REV), aware UTC; None when it states none."""
-    revision = _native(parse(text), "REV")
+def modified_at(revision: Native) -> datetime | None:
+    """The card's own date of its last change, from its REV; None when that is no instant."""
     try:
         instant = datetime.fromisoformat(revision) if isinstance(revision, str) else None
         return instant.astimezone(UTC) if instant and instant.tzinfo else None

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from concord.normalise.mapping import FieldMap, PlatformMapping
+from concord.normalise.claims import claim_column, read_claim
+from concord.normalise.mapping import Field, FieldMap
 from concord.platforms.base import Native
 from concord.sync.cells import Cell, Stamp, cells_by_key
 
@@ -127,7 +128,7 @@ def observe(
     *,
     record_id: str,
     platform: str,
-    mapping: PlatformMapping,
+    mapping: FieldMap,
     ops: Sequence[OurOperation] = (),
 ) -> RawRow | None:
     """The record's new row in raw.
@@ -212,23 +213,24 @@ def _tombstone(
     }
 
 
-def _cells(view: _View, mapping: PlatformMapping) -> Iterator[Cell]:
-    for one in mapping.fields:
-        if one.is_list:
-            yield from _list_cells(view, one)
+def _cells(view: _View, mapping: FieldMap) -> Iterator[Cell]:
+    for column in mapping.columns:
+        fields = mapping.of(column)
+        if fields[0].kind == "scalar":
+            yield _scalar_cell(view, column, fields)
         else:
-            yield _scalar_cell(view, one)
+            yield from _list_cells(view, column, fields)
     for claim in mapping.claims:
-        cell = _claim_cell(view, claim.column, claim.read(view.reading.fields or {}))
+        said = read_claim(claim, view.reading.fields or {})
+        cell = _claim_cell(view, claim_column(claim), said)
         if cell is not None:
             yield cell
 
 
-def _scalar_cell(view: _View, one: FieldMap) -> Cell:
-    column = one.column
+def _scalar_cell(view: _View, column: str, fields: Sequence[Field]) -> Cell:
     old = view.old_cells.get((column, None))
     value = view.reading.values.get(column)
-    if old is not None and view.unchanged(one.natives):
+    if old is not None and view.unchanged([one.native for one in fields]):
         return old
     mine = next(
         (op for op in view.ops if column in op.payload and (op.sure or op.payload[column] == value)),
@@ -243,10 +245,9 @@ def _scalar_cell(view: _View, one: FieldMap) -> Cell:
     return view.cell(column, view.edit())
 
 
-def _list_cells(view: _View, one: FieldMap) -> Iterator[Cell]:
-    column = one.column
+def _list_cells(view: _View, column: str, fields: Sequence[Field]) -> Iterator[Cell]:
     known = {element: cell for (c, element), cell in view.old_cells.items() if c == column}
-    if known and view.unchanged(one.natives):
+    if known and view.unchanged([one.native for one in fields]):
         yield from known.values()
         return
     have = [str(element["value"]) for element in view.reading.values.get(column) or ()]
@@ -258,7 +259,7 @@ def _list_cells(view: _View, one: FieldMap) -> Iterator[Cell]:
         elif element in added:
             stamp = added[element] or view.found()
             yield view.cell(column, stamp, element=element, ours=True)
-        elif one.natives[0] not in view.old_fields and not view.created:
+        elif fields[0].native not in view.old_fields and not view.created:
             yield view.cell(column, view.found(), element=element)
         else:
             yield view.cell(column, view.edit(), element=element)

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from concord.normalise.mapping import FieldMap, PlatformMapping
+from concord.normalise.claims import claim_column, claim_natives
+from concord.normalise.mapping import ClaimMap, Field, FieldMap
+from concord.normalise.native import seen
 from concord.platforms.base import Native
 from concord.sync.cells import Stamp
 from concord.sync.operations import ORDER, PlannedOperation
@@ -35,7 +37,7 @@ class Facts:
         content_id: text to its keyed hash.
     """
 
-    mapping: PlatformMapping
+    mapping: FieldMap
     covered: frozenset[str]
     creates: bool
     unique: tuple[str, ...]
@@ -176,10 +178,18 @@ def _person(person: PersonView, facts: Facts) -> Iterator[PlannedOperation]:
             yield created
 
 
-def _writable(facts: Facts) -> Iterator[FieldMap]:
-    for one in facts.mapping.fields:
-        if one.write and one.column in facts.covered:
-            yield one
+def _writable(facts: Facts) -> Iterator[tuple[str, bool]]:
+    """Columns that may be written, and whether they are lists."""
+    for column in facts.mapping.columns:
+        if facts.mapping.writes(column) and column in facts.covered:
+            yield column, facts.mapping.of(column)[0].kind != "scalar"
+
+
+def _claims(facts: Facts) -> Iterator[tuple[str, ClaimMap]]:
+    """Claims that may be written, by column."""
+    for claim in facts.mapping.claims:
+        if claim.write:
+            yield claim_column(claim), claim
 
 
 def _update(
@@ -189,10 +199,9 @@ def _update(
     stamps: dict[str, Stamp] = {}
     removed: dict[str, Sequence[str]] = {}
     agreed: dict[str, Sequence[Any]] = {}
-    for one in _writable(facts):
-        column = one.column
-        if one.is_list:
-            patch = _list_patch(one, golden, lead)
+    for column, is_list in _writable(facts):
+        if is_list:
+            patch = _list_patch(column, golden, lead, facts)
             if patch is not None and column not in lead.held:
                 payload[column], removed[column] = patch
                 stamps |= _element_stamps(golden, column, patch)
@@ -224,28 +233,37 @@ def _update(
 def _expected(
     payload: Mapping[str, Any], record: RecordView, facts: Facts
 ) -> dict[str, Native]:
-    natives = [native for column in payload for native in facts.mapping.natives(column)]
+    """The native fields behind *payload*, as the plan sees them."""
+    natives = [one.native for column in payload for one in facts.mapping.of(column)]
+    for column, claim in _claims(facts):
+        if column in payload:
+            natives += claim_natives(claim)
     return {native: record.fields.get(native) for native in natives}
 
 
 def _list_patch(
-    one: FieldMap, golden: GoldenPerson, lead: RecordView
+    column: str, golden: GoldenPerson, lead: RecordView, facts: Facts
 ) -> tuple[Any, Sequence[str]] | None:
-    """What to write of a list, and the keys it takes away; None when nothing is to be written."""
-    wanted = {element["value"]: element for element in golden.values.get(one.column) or ()}
-    there = [element["value"] for element in lead.values.get(one.column) or ()]
+    """A patch of a list, and the keys it takes away; None when nothing is to be written.
+
+    A platform with few slots keeps an element while golden has it: the preferred one in its place
+    could be the only copy of the other.
+    """
+    wanted = {element["value"]: element for element in golden.values.get(column) or ()}
+    there = [element["value"] for element in lead.values.get(column) or ()]
     gone = [key for key in there if key not in wanted]
-    missing = [key for key in wanted if key not in there]
-    if one.multivalued:
-        if not gone and not missing:
-            return None
-        return {"add": [wanted[key] for key in missing], "remove": gone}, gone
-    kept = [key for key in there if key in wanted]
-    free = len(one.natives) - len(kept)
-    fill = missing[:free]
-    if not gone and not fill:
+    kept = [wanted[key] for key in there if key in wanted]
+    missing = [element for key, element in wanted.items() if key not in there]
+    fields = facts.mapping.of(column)
+    if fields[0].kind == "list":
+        return ({"add": missing, "remove": gone}, gone) if gone or missing else None
+    fill = missing[: max(0, len(fields) - len(kept))]
+    whole = [*kept, *fill]
+    shown = seen({column: whole}, facts.mapping, current=lead.fields).get(column) or ()
+    after = {element["value"] for element in shown}
+    if after == set(there):
         return None
-    return [wanted[key] for key in (*kept, *fill)], gone
+    return whole, [key for key in there if key not in after]
 
 
 def _element_stamps(
@@ -261,28 +279,29 @@ def _element_stamps(
 def _create(person_id: str, golden: GoldenPerson, facts: Facts) -> PlannedOperation | None:
     payload: dict[str, Any] = {}
     stamps: dict[str, Stamp] = {}
-    for one in _writable(facts):
-        value = golden.values.get(one.column)
+    for column, is_list in _writable(facts):
+        value = golden.values.get(column)
         if value is None:
             continue
-        if one.is_list:
-            elements = value if one.multivalued else value[: len(one.natives)]
-            payload[one.column] = elements
-            stamps |= _element_stamps(golden, one.column, (elements, ()))
-        else:
-            payload[one.column] = value
-            if one.column in golden.stamps:
-                stamps[one.column] = golden.stamps[one.column]
+        payload[column] = _fitting(value, facts.mapping.of(column)) if is_list else value
+        if is_list:
+            stamps |= _element_stamps(golden, column, (payload[column], ()))
+        elif column in golden.stamps:
+            stamps[column] = golden.stamps[column]
     if not payload:
         return None
-    for claim in facts.mapping.claims:
-        flag = golden.flags.get(claim.column)
-        if flag is not None and claim.declared.write:
+    for column, _ in _claims(facts):
+        flag = golden.flags.get(column)
+        if flag is not None:
             state = "granted" if flag else "withdrawn"
-            payload[claim.column] = _claim(state, claim.column, payload, facts)
+            payload[column] = _claim(state, column, payload, facts)
     return PlannedOperation(
         "create", f"new:{person_id}", None, person_id, payload=payload, stamps=stamps
     )
+
+
+def _fitting(value: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> list[Any]:
+    return list(value if fields[0].kind == "list" else value[: len(fields)])
 
 
 def _claim(
@@ -297,15 +316,14 @@ def _claim(
 def _grants(
     person_id: str, golden: GoldenPerson, lead: RecordView, facts: Facts
 ) -> Iterator[PlannedOperation]:
-    for claim in facts.mapping.claims:
-        declared = claim.declared
-        if not declared.write or not golden.flags.get(claim.column):
+    for column, claim in _claims(facts):
+        if not golden.flags.get(column):
             continue
-        addresses = _addresses(lead.values, declared.channel, facts)
-        said = {facts.status(declared.channel, one, declared.purpose) for one in addresses}
-        if lead.claims.get(claim.column) == "granted" or said != {"granted"}:
+        addresses = _addresses(lead.values, claim.channel, facts)
+        said = {facts.status(claim.channel, one, claim.purpose) for one in addresses}
+        if lead.claims.get(column) == "granted" or said != {"granted"}:
             continue
-        payload = {claim.column: _claim("granted", claim.column, lead.values, facts)}
+        payload = {column: _claim("granted", column, lead.values, facts)}
         yield PlannedOperation(
             "grant",
             lead.record_id,
@@ -329,16 +347,15 @@ def _withdrawals(
     for record in person.records:
         if not record.live or record.record_id in deleted:
             continue
-        for claim in facts.mapping.claims:
-            column, declared = claim.column, claim.declared
-            if not declared.write or record.claims.get(column) == "withdrawn":
+        for column, claim in _claims(facts):
+            if record.claims.get(column) == "withdrawn":
                 continue
             flag = person.golden.flags.get(column) if person.golden else None
-            after = _after(record, own, declared.channel, facts)
+            after = _after(record, own, claim.channel, facts)
             out = [
                 one
                 for one in after
-                if facts.status(declared.channel, one, declared.purpose) == "withdrawn"
+                if facts.status(claim.channel, one, claim.purpose) == "withdrawn"
             ]
             if flag is not False and not out:
                 continue

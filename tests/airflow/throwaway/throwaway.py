@@ -172,11 +172,11 @@ def _publish(root: Path, job: Job) -> tuple[Published, ...]:
     content = max((one["content"] for one in inputs.values()), default=0)
     if job.step == "extract":
         content = json.loads((root / "source.json").read_text())[job.platform]
-    done = []
+    news, done = _news(root, job), []
     for name in job.writes:
         before = read(root, name)
         cursors = {**before["cursors"], **{key: one["version"] for key, one in inputs.items()}}
-        moved = content != before["content"] or (name in job.feedback and _news(root, job))
+        moved = content != before["content"] or (name in job.feedback and news)
         if moved:
             after = {"version": before["version"] + 1, "content": content, "cursors": cursors}
         else:

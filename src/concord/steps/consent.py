@@ -1,0 +1,140 @@
+"""Consent: every platform's claims, straight from raw, into one row per address and purpose.
+
+It reads raw, not clean: a record quarantined for anything else still unsubscribes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from concord.assets.changes import changes
+from concord.assets.snapshot import Change, publish
+from concord.assets.table import Table
+from concord.contracts.gate import breaker, gate
+from concord.jobs import CONSENTS
+from concord.privacy.consent import Claim, ConsentRow, Refused, fold_claims
+from concord.steps.context import Context, Result
+from concord.steps.positions import positions
+from concord.steps.tables import frame_schema
+
+__all__ = ["consent"]
+
+_QUARANTINE = "quarantine/consents"
+
+
+def consent(ctx: Context) -> Result:
+    """Publish the quarantine of claims, then the consents."""
+    raw = {name: ctx.open(name) for name in ctx.project.job("consent").reads}
+    contract = ctx.project.contract(CONSENTS)
+    assert contract is not None
+    upto = positions(raw)
+    folded: dict[tuple[tuple[str, int], ...], tuple[dict[str, ConsentRow], list[Refused]]] = {}
+    table = ctx.open(CONSENTS)
+    seen = 0
+
+    def fold(cursors: Mapping[str, int]) -> tuple[dict[str, ConsentRow], list[Refused]]:
+        nonlocal seen
+        place = tuple(sorted(cursors.items()))
+        if place not in folded:
+            claims = [
+                claim
+                for name, one in raw.items()
+                for claim in _claims(ctx, name, changes(one, cursors[name], one.version))
+            ]
+            seen = len(claims)
+            folded[place] = fold_claims(
+                claims,
+                _known(table),
+                now=ctx.now(),
+                consent_id=lambda *parts: ctx.hash("consent", *parts),
+            )
+        return folded[place]
+
+    def quarantine(open_rows: Table, cursors: Mapping[str, int]) -> Change:
+        _, refused = fold(cursors)
+        touched = [
+            changes(one, cursors[name], one.version, columns=["record_id"])["record_id"]
+            for name, one in raw.items()
+        ]
+        return _quarantine(ctx, open_rows, refused, pl.concat(touched).to_list())
+
+    def work(_table: Table, cursors: Mapping[str, int]) -> Change | None:
+        rows, _ = fold(cursors)
+        schema = frame_schema(ctx.project, CONSENTS)
+        own = {name: kind for name, kind in schema.items() if name != "_row_hash"}
+        frame = pl.DataFrame(list(rows.values()), schema=own, orient="row")
+        verdict = gate(frame, contract)
+        breaker(
+            verdict.report,
+            open_rows=verdict.report.rejected,
+            live_rows=max(_table.count(), frame.height),
+            contract=contract,
+        )
+        return Change(upserts=verdict.accepted, rules=verdict.report.counts)
+
+    held = publish(ctx.open(_QUARANTINE), quarantine, upto=upto, run=ctx.run)
+    table.refresh()
+    published = publish(table, work, upto=upto, run=ctx.run)
+    return Result("consent", None, (held, published), rows_in=seen, quarantined=held.rows)
+
+
+def _known(table: Table) -> dict[str, ConsentRow]:
+    return {row["consent_id"]: row for row in table.frame().collect().to_dicts()}
+
+
+def _claims(ctx: Context, raw: str, moved: pl.DataFrame) -> Iterator[Claim]:
+    """The claims of changed raw rows, one for each address they reach."""
+    platform = raw.split("/", 1)[1]
+    contract = ctx.project.contract(f"clean/{platform}")
+    assert contract is not None
+    live = moved.filter(pl.col("_change") == "upsert", pl.col("deleted_at").is_null())
+    for row in live.select("record_id", "cells").to_dicts():
+        cells: Sequence[Mapping[str, Any]] = row["cells"] or ()
+        for cell in cells:
+            if cell["claim"] is None or cell["ours"]:
+                continue
+            _, channel, purpose = cell["column"].split("/")
+            columns = contract.role(channel)
+            for address in _addresses(cells, columns):
+                yield Claim(
+                    record_id=row["record_id"],
+                    platform=platform,
+                    channel=channel,
+                    purpose=purpose,
+                    claim=cell["claim"],
+                    claimed_at=cell["claimed_at"],
+                    since=cell["since"],
+                    address=address["element"],
+                    address_since=address["since"],
+                    address_removed=address["removed"],
+                )
+
+
+def _addresses(
+    cells: Iterable[Mapping[str, Any]], columns: tuple[str, ...]
+) -> list[Mapping[str, Any]]:
+    return [c for c in cells if c["column"] in columns and c["element"] is not None]
+
+
+def _quarantine(
+    ctx: Context, table: Table, refused: Sequence[Refused], touched: Sequence[str]
+) -> Change:
+    """One open row for every record whose claim cannot count; closed when the record moves."""
+    rules: dict[str, list[str]] = {}
+    for one in refused:
+        rules.setdefault(one.claim.record_id, []).append(one.rule)
+    schema = frame_schema(ctx.project, _QUARANTINE)
+    rows = [
+        {"record_id": record_id, "rules": sorted(set(broken)), "fields": None, "seen_at": ctx.now()}
+        for record_id, broken in sorted(rules.items())
+    ]
+    own = {name: kind for name, kind in schema.items() if name != "_row_hash"}
+    closed = pl.Series([one for one in touched if one not in rules], dtype=pl.String)
+    counts: dict[str, int] = {}
+    for broken in rules.values():
+        for rule in set(broken):
+            counts[rule] = counts.get(rule, 0) + 1
+    return Change(pl.DataFrame(rows, schema=own, orient="row"), closed, rules=counts)
