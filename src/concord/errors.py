@@ -140,10 +140,20 @@ class UsageError(_Sentence, Terminal):
 
 
 class ContractBroken(Terminal):
-    """Too many rows break the contract: nothing is published, the last good snapshot stays."""
+    """Too many rows break the contract: nothing is published, the last good snapshot stays.
+
+    Attributes:
+        by_rule: rejected rows by rule; of a rule on the number of rows, that number.
+        limit: maxQuarantineRatio; None when it is the number of rows that breaks a rule.
+    """
 
     def __init__(
-        self, dataset: str, rejected: int, checked: int, by_rule: Mapping[str, int], limit: float
+        self,
+        dataset: str,
+        rejected: int,
+        checked: int,
+        by_rule: Mapping[str, int],
+        limit: float | None,
     ) -> None:
         super().__init__(dataset, rejected, checked, dict(by_rule), limit)
         self.dataset = dataset
@@ -155,6 +165,12 @@ class ContractBroken(Terminal):
     def __str__(self) -> str:
         worst = sorted(self.by_rule.items(), key=lambda item: (-item[1], item[0]))[:3]
         rules = ", ".join(f"{rule} ({rows})" for rule, rows in worst)
+        if self.limit is None:
+            return (
+                f"{self.dataset}: the number of rows breaks the contract: {rules}. Nothing was "
+                "published; the last good snapshot stays. Look at what was extracted, or edit the "
+                "rule."
+            )
         return (
             f"{self.dataset}: {self.rejected} of {self.checked} rows break the contract: {rules}. "
             f"That is over maxQuarantineRatio {self.limit:g}. The rows are in its quarantine; "
@@ -279,7 +295,9 @@ class StepFailed(Terminal):
         self.transient = transient
 
     def __str__(self) -> str:
-        return f"{self.step}: {self.kind} at {self.place}; its text is withheld, it may quote records"
+        return (
+            f"{self.step}: {self.kind} at {self.place}; its text is withheld, it may quote records"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_step_failed, (self.step, self.kind, self.place, self.transient))

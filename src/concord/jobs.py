@@ -83,7 +83,7 @@ def jobs_of(
 
 def _sync_jobs(p: str) -> list[Job]:
     plan, receipts, base = f"sync/{p}/plan", f"sync/{p}/receipts", f"sync/{p}/base"
-    reads = (GOLDEN, CROSSWALK, CONSENTS, f"clean/{p}", f"raw/{p}", base)
+    reads = (GOLDEN, CROSSWALK, CONSENTS, f"clean/{p}", f"raw/{p}", base, receipts)
     return [
         Job(f"plan.{p}", "plan", p, reads, (plan,)),
         Job(f"deliver.{p}", "deliver", p, (plan,), (receipts,)),
@@ -116,14 +116,21 @@ def datasets_of(
     for job in jobs_of(platforms, subscriptions):
         for name in job.writes:
             known = found.get(name)
-            feedback = job.reads if name in job.feedback else ()
-            inputs = () if name in job.feedback else job.reads
+            feedback = _feedback(job, name)
+            inputs = tuple(one for one in job.reads if one not in feedback)
             if known is not None:
                 inputs, feedback = (*known.inputs, *inputs), (*known.feedback, *feedback)
             found[name] = _dataset(name, inputs, feedback, contracts)
     for name in _OPS:
         found[name] = _dataset(name, (), (), contracts)
     return found
+
+
+def _feedback(job: Job, name: str) -> tuple[str, ...]:
+    """Those of the job's inputs that lie downstream of *name*."""
+    if name in job.feedback:
+        return job.reads
+    return tuple(one for one in job.reads if job.step == "plan" and one.startswith("sync/"))
 
 
 def _dataset(
@@ -143,7 +150,7 @@ def _dataset(
         feedback=feedback,
         contract=ContractRef(contract.id, contract.version, contract.sha256) if contract else None,
         append_only=append_only,
-        feed=not append_only,
+        feed=family != "ops",
         stats=_STATS.get(family, (key,)),
         unhashed=_UNHASHED.get(family, ()),
     )

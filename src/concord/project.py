@@ -196,8 +196,9 @@ def _build(
     )
     if lint:
         lines = {file.path: file.line_of for file in files}
-        faults = cross_faults(project.platforms, project.subscriptions, project.contracts,
-                              people, processing, lines)
+        faults = cross_faults(
+            project.platforms, project.subscriptions, project.contracts, people, processing, lines
+        )
         if faults:
             raise ProjectFaults(tuple(sorted(set(faults))))
     return replace(

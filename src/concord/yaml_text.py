@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from concord.errors import Fault, ProjectFaults
 
-__all__ = ["load_text"]
+__all__ = ["Positions", "load_text"]
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 40
 
-LineOf = Callable[[tuple[Any, ...]], int]
+Place = tuple[Any, ...]
+# YAML 1.1 reads these as yes, no, a number to base 60
+_AMBIGUOUS = re.compile(r"(?i:y|n|yes|no|on|off)|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?")
 
 
-def load_text(text: str, *, path: str) -> tuple[Any, LineOf]:
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where everything stands in one file.
+
+    Attributes:
+        ambiguous: places of unquoted text that tools which read YAML 1.1 take for something else.
+    """
+
+    tree: Any
+    ambiguous: tuple[Place, ...] = ()
+
+    def __call__(self, place: Place) -> int:
+        """The 1-based line of *place*, or of the nearest known place above it."""
+        return _line(self.tree, place)
+
+
+def load_text(text: str, *, path: str) -> tuple[Any, Positions]:
     """Read one document.
 
     Args:
@@ -37,7 +57,9 @@ def load_text(text: str, *, path: str) -> tuple[Any, LineOf]:
     fault: ProjectFaults | None = None
     try:
         _refuse_traps(text, path)
-        tree = YAML(typ="rt").load(text)
+        reader = YAML(typ="rt")
+        reader.preserve_quotes = True
+        tree = reader.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         fault = _fault(path, mark.line + 1 if mark else 0, f"is no YAML: {error.problem}")
@@ -45,7 +67,7 @@ def load_text(text: str, *, path: str) -> tuple[Any, LineOf]:
         fault = _fault(path, 0, f"is no YAML ({type(error).__name__})")
     if fault is not None:
         raise fault
-    return _plain(tree), lambda place: _line(tree, place)
+    return _plain(tree), Positions(tree, tuple(_ambiguous(tree, ())))
 
 
 def _fault(path: str, line: int, what: str, hint: str = "") -> ProjectFaults:
@@ -85,6 +107,17 @@ def _plain(node: Any) -> Any:
         if isinstance(node, kind):
             return kind(node)
     return node
+
+
+def _ambiguous(node: Any, place: Place) -> Iterator[Place]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _ambiguous(value, (*place, key))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _ambiguous(value, (*place, number))
+    elif type(node) is str and _AMBIGUOUS.fullmatch(node):
+        yield place
 
 
 def _line(tree: Any, place: tuple[Any, ...]) -> int:

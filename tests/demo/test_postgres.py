@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -52,8 +53,6 @@ def test_the_server_dies_with_the_process_that_started_it(tmp_path: Path) -> Non
     child.wait()
     child.stdin.close()
     child.stdout.close()
-    import select
-
     assert select.select([gone], [], [], 15)[0]
     os.close(gone)
 

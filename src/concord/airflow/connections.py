@@ -63,8 +63,8 @@ def _in_task(name: str) -> Any:
 
 
 def _outside(name: str) -> Any:
-    from airflow.exceptions import AirflowNotFoundException
     from airflow.models import Connection as StoredConnection
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         return StoredConnection.get_connection_from_secrets(name)

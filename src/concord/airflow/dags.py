@@ -64,6 +64,10 @@ def default_args(project: Project, operator: type[StepOperator]) -> dict[str, An
         "retry_policy": SyncPolicy(
             first_delay_s=retries.first_delay_s, max_delay_s=retries.max_delay_s
         ),
+        # The policy is asked by the task's own process; these hold when that was killed.
+        "retry_delay": timedelta(seconds=retries.first_delay_s),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(seconds=max(retries.max_delay_s, 1)),
         "on_failure_callback": ConcordNotifier(operator.engine),
         "weight_rule": "absolute",
     }

@@ -45,7 +45,7 @@ def recover() -> None:
 
 def fill_dags() -> dict[str, str]:
     """Parse the Dag files into the database; returns import errors by file."""
-    bundles = DagBundlesManager()
+    bundles = DagBundlesManager()  # type: ignore[no-untyped-call]
     with create_session() as session:
         bundles.sync_bundles_to_db(session=session)
     errors: dict[str, str] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concord.project import Project
     from concord.steps.context import Context, Progress, Result
 
-__all__ = ["Attempt", "Engine", "Incident"]
+__all__ = ["Attempt", "Engine", "Incident", "command_context", "reading_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,17 @@ class Engine:
 
         attempt = Attempt("sweep", "", "", "sweep")
         return tuple(behind(_context(project, attempt, key=b"", tell=_silent)))
+
+
+def command_context(project: Project, attempt: Attempt) -> Context:
+    """A context for what runs outside any task."""
+    key = _connect(project.record_key).password.encode()
+    return _context(project, attempt, key=key, tell=_silent)
+
+
+def reading_context(project: Project, attempt: Attempt) -> Context:
+    """A context for what only reads tables: it asks for no connection but the lake's."""
+    return _context(project, attempt, key=b"", tell=_silent)
 
 
 def _silent(_: Progress) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -77,7 +78,7 @@ def run_in_front(
     extra: Mapping[str, str] | None = None,
     console: Console | None = None,
     command: Sequence[str] = WORKER,
-    grace_s: int = 5,
+    grace_s: float = 5,
 ) -> RunReport:
     """Run the project in *root* to the end; call it from the main thread.
 
@@ -96,12 +97,12 @@ def run_in_front(
         stop = Path(scratch) / "stop"
         environment |= {ORDER: (order or Order()).to_json(), STOP: str(stop)}
         report = RunReport(log=Path(log.name))
-        worker = _Worker(command, environment, log, stop, grace_s)
+        worker = _Worker(command, stop, grace_s)
         with worker.signals(), progress_on(console or Console(stderr=True)) as show:
-            for event in worker.events():
+            for event in worker.events(environment, log):
                 report.take(event)
                 show(event)
-        report.exit_code = worker.end()
+            report.exit_code = worker.end()
     if report.exit_code not in (0, STOPPED) and not (report.text or report.failed):
         report.text = f"the worker ended with {_ending(report.exit_code)}; its log: {report.log}"
     report.exit_code = report.exit_code if report.exit_code in (0, STOPPED) else 1
@@ -127,21 +128,20 @@ def _ending(code: int) -> str:
 class _Worker:
     """The worker's process, its events, and what signals do to it."""
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        log: IO[str],
-        stop: Path,
-        grace_s: int,
-    ) -> None:
-        self._read, write = os.pipe()
+    def __init__(self, command: Sequence[str], stop: Path, grace_s: float) -> None:
+        self._command = command
         self._stop = stop
-        self._grace_s = grace_s
+        self._alarm = threading.Timer(grace_s, self._kill)
+        self._alarm.daemon = True
         self._asked = 0
-        with _held_back():
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def events(self, environment: Mapping[str, str], log: IO[str]) -> Iterator[Event]:
+        """Start the worker; yield what it tells until it and its tasks are gone."""
+        read, write = os.pipe()
+        try:
             self._process = subprocess.Popen(
-                command,
+                self._command,
                 pass_fds=[write],
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
@@ -149,52 +149,42 @@ class _Worker:
                 stderr=subprocess.STDOUT,
                 env={**environment, EVENTS: str(write)},
             )
-        os.close(write)
-
-    def events(self) -> Iterator[Event]:
-        """What the worker tells, until it and its tasks are gone."""
-        with os.fdopen(self._read, encoding="utf-8") as lines:
+        finally:
+            os.close(write)
+        with os.fdopen(read, encoding="utf-8") as lines:
             for line in lines:
                 with suppress(ValueError, TypeError):
                     yield Event.from_line(line)
 
     def end(self) -> int:
-        """Wait for the worker; what it left is killed. Returns its exit code, or `STOPPED`."""
+        """The worker's exit code, or `STOPPED` when a signal asked for its end."""
+        assert self._process is not None
         code = self._process.wait()
         return STOPPED if self._asked else code
 
     @contextmanager
     def signals(self) -> Iterator[None]:
         """First signal: finish the running task; second, or time over: kill."""
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+        numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self._on_signal) for number in numbers}
         try:
             yield
+        except BaseException:
+            self._kill()
+            raise
         finally:
-            signal.alarm(0)
+            self._alarm.cancel()
             for number, handler in before.items():
                 signal.signal(number, handler)
-            if self._process.poll() is None and sys.exc_info()[0] is not None:
-                self._kill()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._asked += 1
         if self._asked == 1:
             self._stop.touch()
-            signal.alarm(self._grace_s)
+            self._alarm.start()
         else:
             self._kill()
 
     def _kill(self) -> None:
-        end_processes([self._process.pid], grace_s=0)
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Keep signals back while a process is started, so that none is started and then lost."""
-    numbers = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+        if self._process is not None:
+            end_processes([self._process.pid], grace_s=0)

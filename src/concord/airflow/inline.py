@@ -37,7 +37,7 @@ def drain(tell: Callable[[Event], None], *, stop: str) -> None:
         tell: takes the start and the end of every try.
         stop: a file; when it is there, the running task is the last (`SystemExit` 130).
     """
-    job = Job()
+    job = Job()  # type: ignore[no-untyped-call]
     runner = SchedulerJobRunner(job=job, num_runs=10**9, only_idle=True)
     InlineExecutor.tell, InlineExecutor.stop, InlineExecutor.runner = tell, stop, runner
     run_job(job=job, execute_callable=runner._execute)

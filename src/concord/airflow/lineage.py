@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from concord.project import Project
     from concord.steps.context import Result
 
-__all__ = ["lineage_of_failure", "lineage_of_result"]
+__all__ = ["Told", "lineage_of_failure", "lineage_of_result"]
+
+Told = OperatorLineage[Any, Any]
 
 
-def lineage_of_result(project: Project, result: Result) -> OperatorLineage | None:
+def lineage_of_result(project: Project, result: Result) -> Told | None:
     """Both sides of a step that ended well; None when it published nothing."""
     snapshots = [
         _snapshot(one) for one in result.published if one.outcome in ("written", "already")
@@ -38,7 +40,7 @@ def lineage_of_result(project: Project, result: Result) -> OperatorLineage | Non
     )
 
 
-def lineage_of_failure(project: Project, error: ConcordError) -> OperatorLineage | None:
+def lineage_of_failure(project: Project, error: ConcordError) -> Told | None:
     """The dataset that a broken contract kept from being published; None for other errors."""
     if not isinstance(error, ContractBroken):
         return None
@@ -52,7 +54,7 @@ def lineage_of_failure(project: Project, error: ConcordError) -> OperatorLineage
     )
 
 
-def _told(lineage: Lineage) -> OperatorLineage:
+def _told(lineage: Lineage) -> Told:
     return OperatorLineage(inputs=list(lineage.inputs), outputs=list(lineage.outputs))
 
 

@@ -15,8 +15,7 @@ from concord.airflow.foreign import translated
 from concord.airflow.messages import Event, tell
 
 if TYPE_CHECKING:
-    from airflow.providers.openlineage.extractors import OperatorLineage
-
+    from concord.airflow.lineage import Told
     from concord.errors import ConcordError
     from concord.project import Project
     from concord.steps.context import Progress, Result
@@ -151,11 +150,11 @@ class StepOperator(BaseOperator):
         data = {"done": progress.done, "total": progress.total, "unit": progress.unit}
         return self._event("progress", context, data=data)
 
-    def get_openlineage_facets_on_start(self) -> OperatorLineage | None:
+    def get_openlineage_facets_on_start(self) -> Told | None:
         """None: the inlets and outlets stand for themselves until versions are known."""
         return None
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:  # noqa: ARG002 - the provider's
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Told | None:  # noqa: ARG002
         """Versions, schemas, input ranges and row counts of what was published."""
         from concord.airflow.lineage import lineage_of_result
 
@@ -163,7 +162,7 @@ class StepOperator(BaseOperator):
             return None
         return lineage_of_result(self._project, self._result)
 
-    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage | None:  # noqa: ARG002 - the provider's
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Told | None:  # noqa: ARG002
         """The rules that a refused batch broke, with counts."""
         from concord.airflow.lineage import lineage_of_failure
 
@@ -176,7 +175,8 @@ def _chunks(result: Result) -> list[int]:
     """The chunks to deliver; without that fact there is no work for the rest of the Dag."""
     chunks = result.facts.get("chunks")
     if chunks is None:
-        raise DownstreamTasksSkipped(tasks=["deliver", "acknowledge"])
+        skipped: Any = DownstreamTasksSkipped
+        raise skipped(tasks=["deliver", "acknowledge"])
     return list(range(chunks))
 
 

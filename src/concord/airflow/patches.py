@@ -51,7 +51,8 @@ def no_second_lost() -> None:
     """Do not wait a heartbeat for a task whose sockets are all closed (9 s over a first run)."""
     from airflow.sdk.execution_time.supervisor import ActivitySubprocess
 
-    plain = ActivitySubprocess._service_subprocess
+    supervised: Any = ActivitySubprocess
+    plain = supervised._service_subprocess
     if not hasattr(ActivitySubprocess, "_open_sockets") and "_open_sockets" not in {
         one.name for one in getattr(ActivitySubprocess, "__attrs_attrs__", ())
     }:
@@ -61,4 +62,4 @@ def no_second_lost() -> None:
         waits = max_wait_time if self._open_sockets else min(max_wait_time, 0.02)
         return plain(self, waits, **options)
 
-    ActivitySubprocess._service_subprocess = quick
+    supervised._service_subprocess = quick

@@ -85,7 +85,8 @@ def _net(events: pl.DataFrame, key: str, wanted: list[str]) -> pl.DataFrame:
     before = first.select(key, _was=pl.col("_old"), _before=pl.col(HASH))
     last = ordered.unique(key, keep="last", maintain_order=True).join(before, on=key)
     came_and_went = pl.col("_old") & ~pl.col("_was")
-    as_before = ~pl.col("_old") & pl.col("_was") & (pl.col(HASH) == pl.col("_before"))
+    same = pl.col(HASH).eq(pl.col("_before")).fill_null(False)
+    as_before = ~pl.col("_old") & pl.col("_was") & same
     moved = last.filter(~came_and_went & ~as_before)
     gone = pl.col("_old")
     images = [

@@ -9,21 +9,26 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
-from packaging.version import Version
 
-from concord.assets.commit import CommitRecord, Input, Position, RunId, app_id
-from concord.assets.dataset import ContractRef
+from concord.assets.commit import CommitRecord, Position, RunId, app_id
+from concord.assets.decision import (
+    Change,
+    Draft,
+    commit_due,
+    live_rows,
+    refuse_older_contract,
+    weighed,
+)
 from concord.assets.merge import Write, as_source, real_changes, write_rows
 from concord.assets.race import ATTEMPTS, attempts
 from concord.assets.table import SNAPSHOT, Table
-from concord.errors import LostRace, StaleContract, StepFailed, UsageError
+from concord.errors import LostRace, StepFailed, UsageError
 
 __all__ = [
     "Change",
@@ -37,29 +42,6 @@ __all__ = [
 ]
 
 Outcome = Literal["written", "already", "heartbeat", "unchanged"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a publish writes.
-
-    Attributes:
-        upserts: whole rows, one a key, without ``_row_hash``; rows equal to the table's are dropped.
-        deletes: keys; those not there are dropped.
-        contract: the one that judged the rows; the dataset's own when None.
-        rules: failed rules with counts.
-        extra: goes into the record; an entry left out keeps its last value.
-        definitions: name to hash of what the rows were made by.
-        force: make a snapshot even if no row changed.
-    """
-
-    upserts: pl.DataFrame | None = None
-    deletes: pl.Series | None = None
-    contract: ContractRef | None = None
-    rules: Mapping[str, int] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    definitions: Mapping[str, str] = field(default_factory=dict)
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +105,12 @@ def publish(
             return _settled(table, run)
         change = work(table, found) or Change()
         last = table.newest_record()
-        _refuse_older_contract(table, change, last)
+        refuse_older_contract(table, change, last)
         write = real_changes(table, change.upserts, change.deletes)
-        kind = _kind(table, change, write, last, moved=bool(moved))
+        kind = commit_due(table, change, write, last, moved=bool(moved))
         if kind is None:
             return _settled(table, run)
-        record = _Draft(table, run, writer, last).record(kind, change, write, _inputs(ends, found))
+        record = Draft(table, run, writer, last).record(kind, change, write, weighed(ends, found))
         if _committed(table, write, record, _transactions(record, moved)):
             return _made(record)
     raise LostRace(table.dataset.name, ATTEMPTS)
@@ -164,7 +146,7 @@ def append(
         if write is None:
             return _standing(table, "unchanged", table.newest_record())
         last = table.newest_record()
-        record = _Draft(table, run, writer, last).record("snapshot", change, write, ())
+        record = Draft(table, run, writer, last).record("snapshot", change, write, ())
         # A marker of one run may expire; without `last_updated` it would be kept for ever.
         marked = Transaction(transaction, 1, int(time.time() * 1000))
         if _committed(table, write, record, [*_transactions(record, {}), marked]):
@@ -185,104 +167,6 @@ def cursors(table: Table) -> Mapping[str, int]:
 def newest_snapshot(table: Table, at_most: int | None = None) -> int:
     """Version of the newest snapshot at or below a version; -1 when there is none."""
     return table.newest_snapshot(at_most)
-
-
-def _kind(
-    table: Table, change: Change, write: Write | None, last: CommitRecord | None, *, moved: bool
-) -> str | None:
-    """What commit is due: ``snapshot``, ``heartbeat``, or None."""
-    if write is not None or change.force or _contract_rose(table, change, last):
-        return "snapshot"
-    known = last.extra if last else {}
-    said = any(known.get(name, _NEVER) != value for name, value in change.extra.items())
-    return "heartbeat" if moved or said else None
-
-
-_NEVER = object()
-
-
-def _contract_rose(table: Table, change: Change, last: CommitRecord | None) -> bool:
-    ours = change.contract or table.dataset.contract
-    if ours is None or last is None or last.contract is None or last.snapshot < 0:
-        return False
-    return Version(ours.version).release[:2] > Version(last.contract.version).release[:2]
-
-
-def _refuse_older_contract(table: Table, change: Change, last: CommitRecord | None) -> None:
-    ours = change.contract or table.dataset.contract
-    if ours is None or last is None or last.contract is None or ours.id != last.contract.id:
-        return
-    if Version(ours.version) < Version(last.contract.version):
-        raise StaleContract(table.dataset.name, ours.version, last.contract.version)
-
-
-def _inputs(ends: Mapping[str, Position], found: Mapping[str, int]) -> tuple[Input, ...]:
-    """The range of every cursor; one that is not ahead ends where it is."""
-    return tuple(
-        Input(name, at.table_id, found[name], _end(at, found[name])) for name, at in ends.items()
-    )
-
-
-def _end(at: Position, cursor: int) -> int:
-    return at.version if at.is_ahead_of(cursor) else cursor
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What a record says whoever writes it: the table, the run, and the record before it."""
-
-    table: Table
-    run: RunId
-    writer: str
-    last: CommitRecord | None
-
-    def record(
-        self, kind: str, change: Change, write: Write | None, inputs: tuple[Input, ...]
-    ) -> CommitRecord:
-        table, run, last = self.table, self.run, self.last
-        version = table.version + 1
-        rows = _live(table, last) + (write.inserted - write.deleted if write else 0)
-        return CommitRecord(
-            kind=kind,
-            dataset=table.dataset.name,
-            version=version,
-            snapshot=version if kind == "snapshot" else table.newest_snapshot(),
-            run=run.id,
-            job=run.job,
-            ol_run=run.ol_run,
-            writer=self.writer,
-            at=datetime.now(UTC).isoformat(),
-            inputs=self._all_inputs(inputs),
-            contract=change.contract or table.dataset.contract or (last.contract if last else None),
-            definitions=dict(change.definitions),
-            rows={
-                "live": rows,
-                "upserted": write.upserted if write else 0,
-                "deleted": write.deleted if write else 0,
-            },
-            rules=dict(change.rules),
-            extra={**(last.extra if last else {}), **change.extra},
-        )
-
-    def _all_inputs(self, weighed: tuple[Input, ...]) -> tuple[Input, ...]:
-        """Those of this commit, and the cursors that another job of the same table keeps."""
-        dataset = self.table.dataset
-        named = {one.dataset for one in weighed}
-        kept = [
-            one
-            for one in (self.last.settled_inputs() if self.last else ())
-            if one.dataset not in named and one.dataset in (*dataset.inputs, *dataset.feedback)
-        ]
-        return tuple(
-            Input(one.dataset, one.table_id, one.after, one.upto, one.dataset in dataset.feedback)
-            for one in (*weighed, *kept)
-        )
-
-
-def _live(table: Table, last: CommitRecord | None) -> int:
-    if last is not None and last.version == table.version and "live" in last.rows:
-        return last.rows["live"]
-    return table.count()
 
 
 def _transactions(record: CommitRecord, moved: Mapping[str, Position]) -> list[Transaction]:
@@ -349,7 +233,7 @@ def _standing(table: Table, outcome: Outcome, record: CommitRecord | None) -> Pu
         dataset=table.dataset.name,
         version=table.newest_snapshot(),
         outcome=outcome,
-        rows=_live(table, table.newest_record()),
+        rows=live_rows(table, table.newest_record()),
         upserted=record.rows.get("upserted", 0) if ours and record else 0,
         deleted=record.rows.get("deleted", 0) if ours and record else 0,
         record=record,

@@ -21,9 +21,7 @@ COLUMNS = (
 )
 
 
-def closing_rows(
-    project: Project, results: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def closing_rows(project: Project, results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row a dataset that some step wrote or looked at, upstream first.
 
     Args:

@@ -47,7 +47,9 @@ def demo(
     project = load(find_root(), "demo")
     state = fresh_state(project.root / ".concord" / "demo")
     console = Console(stderr=True, soft_wrap=True)
-    console.print(f"inventing people and starting three platforms in {state.relative_to(project.root)}")
+    console.print(
+        f"inventing people and starting three platforms in {state.relative_to(project.root)}"
+    )
     with platforms(state, invent(people, seed)) as running:
         env = {**running.environment(), "CONCORD_ENV": "demo"}
         started = time.monotonic()

@@ -25,11 +25,11 @@ def deploy(
     from concord.steps.deploy import deploy as deploy_tables
 
     project = checked_project()
-    actions = deploy_tables(context(project, "deploy"), dry_run=dry_run)
+    actions = deploy_tables(context(project, "deploy", secrets=True), dry_run=dry_run)
     if not dry_run:
         from concord.airflow.pools import make_pools
 
-        make_pools(project)
+        make_pools(project.platforms)
     rows = [{"dataset": one.dataset, "action": one.what} for one in actions]
     title = "would be done" if dry_run else "done"
     if not rows and form is Format.TABLE:

@@ -42,9 +42,7 @@ def run(
     sys.exit(report.exit_code)
 
 
-def once(
-    project: Project, state: Path, *, conf: dict[str, Any], env: dict[str, str]
-) -> RunReport:
+def once(project: Project, state: Path, *, conf: dict[str, Any], env: dict[str, str]) -> RunReport:
     """Deploy, then one run to its end.
 
     Args:
@@ -52,11 +50,11 @@ def once(
         conf: parameters of the extracts.
         env: more variables, for example connections.
     """
+    from concord.airflow.deployment import deploy_embedded
     from concord.airflow.front import run_in_front
     from concord.airflow.messages import Order
-    from concord.airflow.outside import deploy_outside
 
-    deploy_outside(project.root, state, env=env)
+    deploy_embedded(project.root, state, extra=env)
     return run_in_front(project.root, state, order=Order(conf=conf), extra=env)
 
 

@@ -24,10 +24,16 @@ def deployed_project() -> Project:
     return resolve(find_root())
 
 
-def context(project: Project, job: str) -> Context:
-    """A context for a command; its runs are named after the command and the instant."""
-    from concord.airflow.engine import Attempt, command_context
+def context(project: Project, job: str, *, secrets: bool = False) -> Context:
+    """A context for a command; its runs are named after the command and the instant.
 
+    Args:
+        secrets: whether the command needs the record key.
+    """
+    from concord.airflow.engine import Attempt, command_context, reading_context
+
+    os.environ.setdefault("AIRFLOW_HOME", str(project.root / ".concord" / "airflow"))
     started_at = datetime.now(UTC)
-    run = f"{job}/{started_at:%Y-%m-%dT%H:%M:%S.%f}/{os.getpid()}"
-    return command_context(project, Attempt(job=job, dag="command", task=job, run=run))
+    run = f"{started_at:%Y-%m-%dT%H:%M:%S.%f}/{os.getpid()}"
+    attempt = Attempt(job=job, dag="command", task=job, run=run)
+    return command_context(project, attempt) if secrets else reading_context(project, attempt)

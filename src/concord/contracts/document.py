@@ -7,39 +7,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from concord.contracts.declared import Rule, custom, rules_of
 
 if TYPE_CHECKING:
     from pandera.polars import DataFrameSchema
 
-__all__ = ["Column", "Contract", "Rule", "custom", "read_contract"]
+__all__ = ["ROLES", "Column", "Contract", "Rule", "custom", "read_contract"]
 
+ROLES = {
+    "record_id": "string",
+    "remote_id": "string",
+    "person_id": "string",
+    "given_name": "string",
+    "family_name": "string",
+    "full_name": "string",
+    "email": "array",
+    "phone": "array",
+    "organisation": "string",
+    "street": "string",
+    "locality": "string",
+    "region": "string",
+    "postal_code": "string",
+    "country": "string",
+    "birth_date": "date",
+    "language": "string",
+    "created_at": "timestamp",
+    "updated_at": "timestamp",
+    "deleted_at": "timestamp",
+    "consent": "boolean",
+}
+"""What the code knows a column by, and the type such a column has."""
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One thing that must hold.
-
-    Attributes:
-        id: stable; ``<column>.<kind>``, ``<column>.<leaf>.<kind>`` or the rule's own id.
-        kind: ``required``, ``unique``, ``pattern``, ``min_length``, ``max_length``, ``minimum``,
-            ``maximum``, ``enum``, ``readable``, ``row`` (an SQL predicate that no row may meet),
-            ``elements`` (how many elements meet a predicate) or ``row_count``.
-        column: None for rules over several columns.
-        leaf: the element's field, for a rule on elements of a list.
-        argument: pattern, bound, values or predicate, as the kind needs it.
-        severity: ``error`` rejects rows, ``warning`` counts them.
-        sentence: the rule in plain English.
-    """
-
-    id: str
-    kind: str
-    column: str | None
-    sentence: str
-    leaf: str | None = None
-    argument: Any = None
-    severity: str = "error"
+_JUDGEMENT = 1  # raised when the same rule comes to judge rows differently
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Column:
     classification: str | None = None
     role: str | None = None
     description: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +106,16 @@ class Contract:
         return pandera_schema(self)
 
     def fingerprint(self) -> int:
-        """63 bits that differ when another rule is in force; words and labels do not count."""
-        text = json.dumps(
-            [[r.id, r.kind, r.column, r.leaf, r.argument, r.severity] for r in self.rules],
-            sort_keys=True,
-            default=str,
+        """A positive number of 63 bits that differs when another rule is in force.
+
+        Words, labels and the order in which rules stand do not count.
+        """
+        rules = sorted(
+            json.dumps([r.id, r.kind, r.column, r.leaf, r.argument, r.severity], sort_keys=True)
+            for r in self.rules
         )
-        digest = hashlib.sha256(f"{text}|{self.max_quarantine_ratio}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") >> 1
-
-
-def custom(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The custom properties of a node that are ours."""
-    return {one["property"]: one.get("value") for one in node.get("customProperties") or ()}
+        text = json.dumps([_JUDGEMENT, self.max_quarantine_ratio, rules])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1 or 1
 
 
 def read_contract(data: Mapping[str, Any], *, source: str) -> Contract:
@@ -127,7 +127,6 @@ def read_contract(data: Mapping[str, Any], *, source: str) -> Contract:
     """
     table = data["schema"][0]
     columns = tuple(_column(one) for one in table.get("properties") or ())
-    quality = [*(table.get("quality") or ()), *(data.get("quality") or ())]
     canonical = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
     properties = {**custom(data), **custom(table)}
     return Contract(
@@ -137,7 +136,7 @@ def read_contract(data: Mapping[str, Any], *, source: str) -> Contract:
         status=data.get("status", ""),
         dataset=table["physicalName"],
         columns=columns,
-        rules=tuple(_rules(table.get("properties") or (), quality)),
+        rules=tuple(rules_of(table)),
         key=next((c.name for c in columns if c.primary_key), columns[0].name),
         max_quarantine_ratio=float(properties.get("maxQuarantineRatio", 0.2)),
         sha256=hashlib.sha256(canonical.encode()).hexdigest(),
@@ -161,76 +160,3 @@ def _column(node: Mapping[str, Any]) -> Column:
         description=node.get("description") or "",
         options=options,
     )
-
-
-def _rules(
-    properties: Sequence[Mapping[str, Any]], quality: Sequence[Mapping[str, Any]]
-) -> Iterator[Rule]:
-    for node in properties:
-        yield from _column_rules(node, node["name"], None)
-        for leaf in (node.get("items") or {}).get("properties") or ():
-            yield from _column_rules(leaf, node["name"], leaf["name"])
-    for node in properties:
-        for one in node.get("quality") or ():
-            yield _quality_rule(one, node["name"])
-    for one in quality:
-        yield _quality_rule(one, None)
-
-
-def _column_rules(node: Mapping[str, Any], column: str, leaf: str | None) -> Iterator[Rule]:
-    where = f"{column}.{leaf}" if leaf else column
-    what = f"every {leaf} in {column}" if leaf else column
-
-    def rule(kind: str, sentence: str, argument: Any = None) -> Rule:
-        return Rule(f"{where}.{kind}", kind, column, sentence, leaf, argument)
-
-    if node.get("required") or node.get("primaryKey"):
-        yield rule("required", f"{what} must be present")
-    if (node.get("unique") or node.get("primaryKey")) and not leaf:
-        yield rule("unique", f"no two rows have the same {column}")
-    if not leaf:
-        yield rule("readable", f"{column} must be readable as {_article(node['logicalType'])}")
-    if node.get("enum"):
-        values = [str(one["value"]) for one in node["enum"]]
-        yield rule("enum", f"{what} is one of {_some(values)}", values)
-    options = node.get("logicalTypeOptions") or {}
-    for name, kind, sentence in _OPTIONS:
-        if name in options:
-            yield rule(kind, f"{what} {sentence} {options[name]}", options[name])
-
-
-_OPTIONS = (
-    ("pattern", "pattern", "matches the pattern"),
-    ("minLength", "min_length", "has at least this many characters:"),
-    ("maxLength", "max_length", "has at most this many characters:"),
-    ("minimum", "minimum", "is not before or below"),
-    ("maximum", "maximum", "is not after or above"),
-)
-
-
-def _article(kind: str) -> str:
-    return {"array": "a list", "integer": "an integer"}.get(kind, f"a {kind}")
-
-
-def _some(values: Sequence[str]) -> str:
-    return ", ".join(values[:5]) + (f" and {len(values) - 5} more" if len(values) > 5 else "")
-
-
-def _quality_rule(node: Mapping[str, Any], column: str | None) -> Rule:
-    severity = "warning" if node.get("severity") in ("warning", "info") else "error"
-    sentence = node.get("description") or node.get("name") or node["id"]
-    if node.get("type") == "sql":
-        from concord.contracts.sql import lifted
-
-        kind, argument = lifted(node["query"])
-        return Rule(node["id"], kind, column, sentence, None, argument, severity)
-    arguments = node.get("arguments") or {}
-    if node.get("metric") == "invalidValues":
-        values = arguments.get("validValues")
-        kind = "enum" if values is not None else "pattern"
-        argument = [str(v) for v in values] if values is not None else arguments["pattern"]
-        return Rule(node["id"], kind, column, sentence, None, argument, severity)
-    if node.get("metric") in ("nullValues", "missingValues"):
-        return Rule(node["id"], "required", column, sentence, None, None, severity)
-    bound = {name: node[name] for name in node if name.startswith("mustBe")}
-    return Rule(node["id"], "row_count", None, sentence, None, bound, severity)

@@ -23,6 +23,11 @@ class Report:
     warnings: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def ratio(self) -> float:
+        """Share of rejected rows among the checked ones; 0 when nothing was checked."""
+        return self.rejected / self.checked if self.checked else 0.0
+
+    @property
     def counts(self) -> dict[str, int]:
         """Failed rules with counts, warnings included."""
         return {**self.warnings, **self.by_rule}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from concord.contracts.document import Column, Contract, Rule
-from concord.contracts.rules import expression
+from concord.contracts.declared import Rule
+from concord.contracts.document import Column, Contract
+from concord.contracts.patterns import rust_pattern
+from concord.contracts.rules import bound, expression
 
 if TYPE_CHECKING:
-    from pandera.polars import DataFrameSchema, PolarsData
+    from pandera.polars import Check, DataFrameSchema, PolarsData
 
 __all__ = ["column_type", "frame_schema", "pandera_schema"]
 
@@ -37,12 +39,17 @@ def frame_schema(contract: Contract) -> dict[str, pl.DataType]:
 
 
 def pandera_schema(contract: Contract) -> DataFrameSchema:
-    """An ordinary Pandera schema: a named check for every rule that Pandera can ask."""
+    """An ordinary Pandera schema: a check, named after it, for every rule that Pandera can ask.
+
+    What Pandera can ask in its own words it asks in its own words. Left out are ``readable`` and
+    ``row_count``. Columns the contract does not name are let through: technical ones are among
+    them. Its errors quote rows: use `concord.contracts.gate` where a message may be kept.
+    """
     import pandera.polars as pa
 
-    checks: dict[str | None, list[pa.Check]] = {}
+    checks: dict[str | None, list[Check]] = {}
     for rule in contract.rules:
-        if rule.kind not in ("required", "readable", "row_count"):
+        if rule.kind not in ("readable", "row_count") and not _is_null_check(rule):
             checks.setdefault(rule.column, []).append(_check(rule, contract))
     columns = {
         column.name: pa.Column(
@@ -64,12 +71,47 @@ def pandera_schema(contract: Contract) -> DataFrameSchema:
     )
 
 
-def _check(rule: Rule, contract: Contract) -> object:
+def _is_null_check(rule: Rule) -> bool:
+    """Whether Pandera asks it by ``nullable``."""
+    return rule.kind == "required" and rule.leaf is None and rule.id == f"{rule.column}.required"
+
+
+def _check(rule: Rule, contract: Contract) -> Check:
     import pandera.polars as pa
 
-    def holds(data: PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(expression(rule, contract))
+    named: dict[str, Any] = {
+        "name": rule.id,
+        "error": rule.sentence,
+        "raise_warning": rule.severity == "warning",
+    }
+    if rule.column is not None and rule.leaf is None:
+        argument, column = rule.argument, contract.column(rule.column)
+        match rule.kind:
+            case "pattern":
+                return pa.Check.str_contains(rust_pattern(argument), **named)
+            case "min_length":
+                return pa.Check.str_length(min_value=argument, **named)
+            case "max_length":
+                return pa.Check.str_length(max_value=argument, **named)
+            case "minimum":
+                return pa.Check.ge(bound(argument, column), **named)
+            case "maximum":
+                return pa.Check.le(bound(argument, column), **named)
+            case "exclusive_minimum":
+                return pa.Check.gt(bound(argument, column), **named)
+            case "exclusive_maximum":
+                return pa.Check.lt(bound(argument, column), **named)
+            case "enum":
+                return pa.Check.isin(argument, **named)
+    return _own_check(rule, contract, named)
 
-    return pa.Check(
-        holds, name=rule.id, error=rule.sentence, raise_warning=rule.severity == "warning"
-    )
+
+def _own_check(rule: Rule, contract: Contract, named: dict[str, Any]) -> Check:
+    import pandera.polars as pa
+
+    fine = expression(rule, contract)
+
+    def holds(data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(fine)
+
+    return pa.Check(holds, **named)

@@ -52,7 +52,14 @@ _PLACES = (
     ("IT", "Bozen", "39100", "Laubengasse"),
     ("GB", "Leeds", "LS1 4AP", "Park Row"),
 )
-_PREFIX = {"AT": "+43660", "DE": "+49151", "CH": "+4179", "FR": "+336", "IT": "+39347", "GB": "+4477009"}
+_PREFIX = {
+    "AT": "+43660",
+    "DE": "+49151",
+    "CH": "+4179",
+    "FR": "+336",
+    "IT": "+39347",
+    "GB": "+4477009",
+}
 _DIGITS = {"AT": 7, "DE": 8, "CH": 7, "FR": 8, "IT": 7, "GB": 5}
 _LANGUAGES = {"AT": "de", "DE": "de", "CH": "de", "FR": "fr", "IT": "it", "GB": "en"}
 _COMPANIES = (

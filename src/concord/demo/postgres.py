@@ -7,6 +7,7 @@ trusts whoever can open the folder (mode 0700), and writes no statement into its
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -18,9 +19,10 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from concord.errors import PlatformDown, UsageError
 
@@ -31,6 +33,10 @@ _PORT = 5432
 _SOCKET_PATH_BYTES = 80  # of about 107 that a socket's address may have, less ".s.PGSQL.5432.lock"
 _READY_S = 30.0
 _STOP_S = 10.0
+_NOT_AS_ROOT = (
+    "the embedded PostgreSQL refuses to run as root, and no other user may run its program here; "
+    "run concord as an ordinary user"
+)
 
 # Runs inside whatever changed the user, since such a change clears the parent's death signal.
 _DIE_WITH_PARENT = """
@@ -69,6 +75,10 @@ class _Way:
     prefix: tuple[str, ...]
     popen: Mapping[str, Any]
     home: Path
+
+    @property
+    def other_user(self) -> bool:
+        return "user" in self.popen
 
 
 class Postgres:
@@ -109,18 +119,8 @@ class Postgres:
         command = [str(_binary("postgres")), "-D", str(data), "-k", str(self._sockets)]
         for name, value in _SETTINGS.items():
             command += ["-c", f"{name}={value}"]
-        parent = str(os.getpid())
-        launcher = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, parent]
         with (self.folder / "postgres.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*way.prefix, *launcher, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=_environment(),
-                start_new_session=True,
-                **way.popen,
-            )
+            self._process = _start(command, way, log)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -167,6 +167,34 @@ class Postgres:
                 continue
             raise PlatformDown("embedded PostgreSQL", "stopped while starting", f"exit {code}")
         raise PlatformDown("embedded PostgreSQL", f"not ready after {_READY_S:g} s")
+
+
+def _start(command: Sequence[str], way: _Way, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    launcher: tuple[str, ...] = (sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(parent))
+    tied: dict[str, Any] = {}
+    if way.other_user:  # who may not be allowed to run our Python
+        launcher, tied = (), {"preexec_fn": partial(_die_with, parent)}
+    try:
+        return subprocess.Popen(
+            [*way.prefix, *launcher, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            start_new_session=True,
+            **tied,
+            **way.popen,
+        )
+    except PermissionError:
+        raise UsageError(_NOT_AS_ROOT) from None
+
+
+def _die_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _binary(name: str) -> Path:
@@ -222,14 +250,17 @@ def _initialised(way: _Way) -> Path:
 
 
 def _run(command: Sequence[str], way: _Way) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=_environment(),
-        check=False,
-        **way.popen,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=_environment(),
+            check=False,
+            **way.popen,
+        )
+    except PermissionError:
+        raise UsageError(_NOT_AS_ROOT) from None
     if done.returncode != 0:
         raise PlatformDown("embedded PostgreSQL", "initdb failed", f"exit {done.returncode}")
 
@@ -241,6 +272,6 @@ def _socket_folder(way: _Way) -> Path:
         folder = beside
     else:
         folder = Path(tempfile.mkdtemp(prefix="concord-pg-"))
-    if "user" in way.popen:
+    if way.other_user:
         os.chown(folder, _NOBODY, _NOBODY)
     return folder

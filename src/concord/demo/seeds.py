@@ -165,7 +165,14 @@ def _bad_cards() -> dict[str, str]:
     )
     return {
         f"bad-{number}.vcf": "\r\n".join(
-            ("BEGIN:VCARD", "VERSION:3.0", f"UID:bad-{number}", "N:Bad;Card;;;", *lines, "END:VCARD")
+            (
+                "BEGIN:VCARD",
+                "VERSION:3.0",
+                f"UID:bad-{number}",
+                "N:Bad;Card;;;",
+                *lines,
+                "END:VCARD",
+            )
         )
         + "\r\n"
         for number, lines in enumerate(broken)
@@ -222,7 +229,18 @@ def _subscriber(person: Person) -> tuple[str, ...]:
 
 def _bad_subscribers() -> list[tuple[str, ...]]:
     def line(number: str, email: str, given: str, status: str, since: str) -> tuple[str, ...]:
-        return (number, email, given, "Bad", "de", status, since, "2024-05-01T08:00:00+00:00", "", "")
+        return (
+            number,
+            email,
+            given,
+            "Bad",
+            "de",
+            status,
+            since,
+            "2024-05-01T08:00:00+00:00",
+            "",
+            "",
+        )
 
     return [
         line("", "bad.id@example.net", "Nonumber", "", ""),

@@ -142,7 +142,9 @@ def _scalars(
     best = (
         own.sort((~_IS_EDIT).cast(pl.Int64), *orders)
         .unique("record_id", keep="first", maintain_order=True)
-        .with_columns(pl.any_horizontal(pl.col(c).is_not_null() for c in group.columns).alias("_said"))
+        .with_columns(
+            pl.any_horizontal(pl.col(c).is_not_null() for c in group.columns).alias("_said")
+        )
         .filter(_IS_EDIT | pl.col("_said"))
         .sort("person_id", (~_IS_EDIT).cast(pl.Int64), *orders)
     )
@@ -196,9 +198,7 @@ def _list(
     rank = _rank(prefer)
     own = cells.filter(pl.col("column") == column, pl.col("element").is_not_null())
     key = ["person_id", "element"]
-    there = own.filter(~pl.col("removed")).sort(
-        -_micros("at"), _ORIGINAL_FIRST, rank, "record_id"
-    )
+    there = own.filter(~pl.col("removed")).sort(-_micros("at"), _ORIGINAL_FIRST, rank, "record_id")
     there = there.unique(key, keep="first", maintain_order=True)
     gone = own.filter(pl.col("removed")).sort(-_micros("at"), "record_id")
     gone = gone.unique(key, keep="first", maintain_order=True)
@@ -227,9 +227,7 @@ def _list(
     return found, [_source(alive, column, "element"), _source(removed, column, "element")]
 
 
-def _spellings(
-    rows: pl.DataFrame, own: pl.DataFrame, column: str, rank: pl.Expr
-) -> pl.DataFrame:
+def _spellings(rows: pl.DataFrame, own: pl.DataFrame, column: str, rank: pl.Expr) -> pl.DataFrame:
     """How each element is written: as an original writes it, before a copy."""
     stated = (
         rows.select("person_id", "record_id", pl.col(column).alias("_spelt"))
@@ -266,9 +264,9 @@ def _flags(persons: pl.DataFrame, consents: pl.DataFrame, golden: Contract) -> p
     for name in golden.role("consent"):
         options = golden.column(name).options
         channel, purpose = options["channel"], options["purpose"]
-        known = consents.filter(
-            pl.col("channel") == channel, pl.col("purpose") == purpose
-        ).select("address", "status")
+        known = consents.filter(pl.col("channel") == channel, pl.col("purpose") == purpose).select(
+            "address", "status"
+        )
         flags = pl.DataFrame(schema={"person_id": pl.String, name: pl.Boolean})
         for column in golden.role(channel):
             if column not in persons.columns:

@@ -85,7 +85,7 @@ class Lineage:
 
 
 @attr.define
-class RangeFacet(InputDatasetFacet):  # type: ignore[misc]
+class RangeFacet(InputDatasetFacet):
     """Which versions of an input were consumed; the version facet names only the newest."""
 
     after: int
@@ -98,7 +98,7 @@ class RangeFacet(InputDatasetFacet):  # type: ignore[misc]
 
 
 @attr.define
-class ContractFacet(DatasetFacet):  # type: ignore[misc]
+class ContractFacet(DatasetFacet):
     """The contract a version was published under (the shape of OpenLineage PR #4771)."""
 
     id: str

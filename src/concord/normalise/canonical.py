@@ -5,34 +5,29 @@ Row-local: canonical(A ⧺ B) = canonical(A) ⧺ canonical(B). A distinct value 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import NoneType
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
 import polars as pl
 
 from concord.contracts.document import Contract
 from concord.contracts.schema import frame_schema
-from concord.normalise.elements import elements
+from concord.normalise.decode import ILL_SHAPED, ListField, Natives, decode
+from concord.normalise.elements import element_type
 from concord.normalise.mapping import Field, FieldMap
-from concord.normalise.native import native_elements
-from concord.normalise.normalisers import normaliser, plain, reader
-from concord.platforms.base import Native
+from concord.normalise.normalisers import normaliser, reader
 
 __all__ = ["UNREADABLE", "canonical"]
 
 UNREADABLE = "_unreadable"
-_WRONG = object()  # stands for a value that cannot be read
-_CHUNK = 20_000  # rows whose JSON is held as Python objects at one time
-_Fields = Mapping[str, Native]
+_LONG = {"row": pl.UInt32, "value": pl.String, "type": pl.String, "preferred": pl.Boolean}
 
 
 class _Once(dict[Any, Any]):
     """A function's results, each worked out when it is first asked for."""
 
     def __init__(self, work: Callable[[str], Any]) -> None:
-        super().__init__({None: None, _WRONG: _WRONG})
+        super().__init__({None: None, ILL_SHAPED: ILL_SHAPED})
         self._work = work
 
     def __missing__(self, text: str) -> Any:
@@ -41,37 +36,17 @@ class _Once(dict[Any, Any]):
 
 
 class _Tools:
-    """The normalisers and readers of one call, with what they already worked out."""
+    """The normalisers of one call, with what they already worked out."""
 
     def __init__(self, region: str | None) -> None:
         self._region = region
-        self._tidy: dict[str, _Once] = {}
-        self._read: dict[str, _Once] = {}
-        self._slots: dict[Field, _Once] = {}
+        self._known: dict[str, _Once] = {}
+        self.types = _Once(element_type)
 
-    def tidy(self, name: str) -> _Once:
-        if name not in self._tidy:
-            self._tidy[name] = _Once(normaliser(name, self._region))
-        return self._tidy[name]
-
-    def read(self, logical: str) -> _Once:
-        if logical not in self._read:
-            work = reader(logical)
-
-            def read(text: str) -> Any:
-                found = work(text)
-                return _WRONG if found is None else found
-
-            self._read[logical] = _Once(read)
-        return self._read[logical]
-
-    def slot(self, field: Field) -> _Once:
-        if field not in self._slots:
-            tidy = self.tidy(field.normalise)
-            self._slots[field] = _Once(
-                lambda text: elements([(tidy[text], native_elements(field, text)[0])]) or None
-            )
-        return self._slots[field]
+    def tidy(self, field: Field) -> _Once:
+        if field.normalise not in self._known:
+            self._known[field.normalise] = _Once(normaliser(field.normalise, self._region))
+        return self._known[field.normalise]
 
 
 def canonical(rows: pl.DataFrame, mapping: FieldMap, contract: Contract) -> pl.DataFrame:
@@ -87,130 +62,124 @@ def canonical(rows: pl.DataFrame, mapping: FieldMap, contract: Contract) -> pl.D
         what a normaliser cannot read stays as it is, for the contract's rules to name. A row whose
         JSON is damaged has every mapped column unreadable. Lists without elements are null.
     """
+    natives = decode(rows["fields"].to_list(), mapping)
     tools = _Tools(mapping.region)
-    parts = [
-        _chunk(rows.slice(start, _CHUNK), mapping, contract, tools)
-        for start in range(0, max(rows.height, 1), _CHUNK)
-    ]
-    return pl.concat(parts, rechunk=True)
-
-
-def _chunk(
-    rows: pl.DataFrame, mapping: FieldMap, contract: Contract, tools: _Tools
-) -> pl.DataFrame:
-    unreadable: list[list[str]] = [[] for _ in range(rows.height)]
-    decoded = [_decoded(text) for text in rows["fields"]]
-    records = [{} if record is None else record for record in decoded]
-    for position, record in enumerate(decoded):
-        if record is None:
-            unreadable[position] += mapping.columns
+    unreadable = [(row, column) for row in natives.damaged for column in mapping.columns]
     columns = []
     for name, kind in frame_schema(contract).items():
         fields = mapping.of(name)
         if fields:
-            values, wrong = _column(records, fields, tools)
-            for position in wrong:
-                unreadable[position].append(name)
-            columns.append(_series(name, values, kind))
+            work = _scalar if fields[0].kind == "scalar" else _list
+            column, wrong = work(natives, fields, kind, tools)
+            unreadable += [(row, name) for row in wrong]
+            columns.append(column.alias(name))
         elif name in rows.columns:
             columns.append(rows[name].cast(kind))
         else:
             columns.append(pl.Series(name, [None] * rows.height, dtype=kind))
-    columns.append(pl.Series(UNREADABLE, unreadable, dtype=pl.List(pl.String)))
+    named = pl.DataFrame(unreadable, schema={"row": pl.UInt32, "item": pl.String}, orient="row")
+    columns.append(_by_row(named, rows.height).fill_null([]).alias(UNREADABLE))
     return pl.DataFrame(columns)
 
 
-def _decoded(text: str | None) -> _Fields | None:
-    """The native fields of one row; None when the text holds none that can be read."""
-    if text is None:
-        return {}
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return {} if found is None else found if isinstance(found, dict) else None
-
-
-def _column(
-    records: Sequence[_Fields], fields: Sequence[Field], tools: _Tools
-) -> tuple[list[Any], list[int]]:
-    """Values by row, and the rows whose value cannot be read."""
-    work = _scalars if fields[0].kind == "scalar" else _lists
-    values = work(records, fields, tools)
-    wrong = [position for position, value in enumerate(values) if value is _WRONG]
+def _scalar(
+    natives: Natives, fields: Sequence[Field], kind: pl.DataType, tools: _Tools
+) -> tuple[pl.Series, list[int]]:
+    """The first native field that holds anything decides."""
+    values = _tidied(natives, fields[0], tools)
+    for field in fields[1:]:
+        pairs = zip(values, _tidied(natives, field, tools), strict=True)
+        values = [new if old is None else old for old, new in pairs]
+    if fields[0].logical != "string":
+        read = _Once(_reader(fields[0].logical))
+        values = [read[value] for value in values]
+    wrong = [position for position, value in enumerate(values) if value is ILL_SHAPED]
     for position in wrong:
         values[position] = None
-    return values, wrong
+    return pl.Series(values, dtype=kind), wrong
 
 
-def _scalars(records: Sequence[_Fields], fields: Sequence[Field], tools: _Tools) -> list[Any]:
-    values: list[Any] = []
+def _tidied(natives: Natives, field: Field, tools: _Tools) -> list[Any]:
+    tidy = tools.tidy(field)
+    return [tidy[text] for text in natives.texts[field.native]]
+
+
+def _reader(logical: str) -> Callable[[str], Any]:
+    work = reader(logical)
+
+    def read(text: str) -> Any:
+        found = work(text)
+        return ILL_SHAPED if found is None else found
+
+    return read
+
+
+def _list(
+    natives: Natives, fields: Sequence[Field], kind: pl.DataType, tools: _Tools
+) -> tuple[pl.Series, list[int]]:
+    parts, wrong = [], set[int]()
     for field in fields:
-        tidy = tools.tidy(field.normalise)
-        found = [tidy[text] for text in _texts(records, field.native)]
-        values = _first(values, found) if values else found
-    if fields[0].logical == "string":
-        return values
-    read = tools.read(fields[0].logical)
-    return [read[value] for value in values]
+        if field.kind == "slot":
+            values = _tidied(natives, field, tools)
+            wrong.update(n for n, value in enumerate(values) if value is ILL_SHAPED)
+            parts.append(_slot(values, field))
+        else:
+            found = natives.lists[field.native]
+            wrong.update(found.wrong)
+            parts.append(_elements(found, tools.tidy(field), tools.types))
+    long = pl.concat(parts).drop_nulls("value")
+    if wrong:
+        long = long.filter(~pl.col("row").is_in(sorted(wrong)))
+    return _packed(_joined(long), natives.height, kind), sorted(wrong)
 
 
-def _first(values: list[Any], found: list[Any]) -> list[Any]:
-    return [new if old is None else old for old, new in zip(values, found, strict=True)]
+def _slot(values: list[Any], field: Field) -> pl.DataFrame:
+    held = [None if value is ILL_SHAPED else value for value in values]
+    return pl.DataFrame({"value": pl.Series(held, dtype=pl.String)}).select(
+        pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
+        "value",
+        pl.lit(field.type, dtype=pl.String).alias("type"),
+        pl.lit(field.preferred).alias("preferred"),
+    )
 
 
-def _texts(records: Sequence[_Fields], native: str) -> list[Any]:
-    found = [record.get(native) for record in records]
-    if set(map(type, found)) <= {str, NoneType}:
-        return found
-    return [_text(value) for value in found]
-
-
-def _text(value: Any) -> Any:
-    try:
-        return plain(value)
-    except TypeError:
-        return _WRONG
-
-
-def _lists(records: Sequence[_Fields], fields: Sequence[Field], tools: _Tools) -> list[Any]:
-    if len(fields) == 1 and fields[0].kind == "slot":
-        slot = tools.slot(fields[0])
-        return [slot[text] for text in _texts(records, fields[0].native)]
-    tidied = [(field, tools.tidy(field.normalise)) for field in fields]
-    return [_elements(record, tidied) for record in records]
-
-
-def _elements(record: _Fields, tidied: Sequence[tuple[Field, _Once]]) -> Any:
-    try:
-        found = [
-            (tidy[one.get("value")], one)
-            for field, tidy in tidied
-            for one in native_elements(field, record.get(field.native))
-        ]
-    except TypeError:
-        return _WRONG
-    return elements(found) or None
-
-
-def _series(name: str, values: list[Any], kind: pl.DataType) -> pl.Series:
-    if not isinstance(kind, pl.List):
-        return pl.Series(name, values, dtype=kind)
-    inner = kind.inner
-    assert isinstance(inner, pl.Struct)
-    flat = [element for value in values if value is not None for element in value]
-    long = pl.DataFrame(
+def _elements(found: ListField, tidy: _Once, types: _Once) -> pl.DataFrame:
+    return pl.DataFrame(
         {
-            leaf.name: pl.Series([one.get(leaf.name) for one in flat], dtype=leaf.dtype)
-            for leaf in inner.fields
-        }
+            "row": found.rows,
+            "value": [tidy[value] for value in found.values],
+            "type": [types[value] for value in found.types],
+            "preferred": found.preferred,
+        },
+        schema=_LONG,
     )
-    row = [n for n, value in enumerate(values) if value is not None for _ in value]
-    packed = (
-        long.select(pl.struct(pl.all()).alias(name))
-        .with_columns(pl.Series("row", row, dtype=pl.UInt32))
-        .group_by("row", maintain_order=True)
-        .agg(name)
-    )
-    every = pl.DataFrame({"row": pl.Series(range(len(values)), dtype=pl.UInt32)})
-    return every.join(packed, on="row", how="left", maintain_order="left")[name].cast(kind)
+
+
+def _joined(long: pl.DataFrame) -> pl.DataFrame:
+    """As `concord.normalise.elements.elements` does it, for all rows at once."""
+    placed = long.with_row_index("place")
+    merged = placed.unique(["row", "value"], keep="first", maintain_order=True)
+    if merged.height < placed.height:
+        best = placed.group_by("row", "value").agg(
+            pl.col("type").drop_nulls().first(), pl.col("preferred").any()
+        )
+        merged = merged.select("row", "value", "place").join(best, on=["row", "value"])
+    return merged.sort("row", ~pl.col("preferred"), "place")
+
+
+def _packed(long: pl.DataFrame, height: int, kind: pl.DataType) -> pl.Series:
+    inner = kind.inner if isinstance(kind, pl.List) else None
+    leaves = inner.fields if isinstance(inner, pl.Struct) else []
+    known = [
+        pl.col(leaf.name) if leaf.name in _LONG else pl.lit(None).alias(leaf.name)
+        for leaf in leaves
+    ]
+    packed = _by_row(long.select("row", pl.struct(known).alias("item")), height)
+    return packed.cast(kind)
+
+
+def _by_row(long: pl.DataFrame, height: int) -> pl.Series:
+    """The items of each row as a list, in their order; null for a row without one."""
+    packed = long.group_by("row", maintain_order=True).agg("item")
+    every = pl.DataFrame({"row": pl.Series(range(height), dtype=pl.UInt32)})
+    return every.join(packed, on="row", how="left", maintain_order="left")["item"]

@@ -28,7 +28,8 @@ _ALIASES = {
     "north korea": "KP", "suedkorea": "KR", "laos": "LA", "syria": "SY", "brunei": "BN",
     "oesterreich": "AT", "rumaenien": "RO", "tuerkei": "TR", "daenemark": "DK",
     "belgie": "BE", "belgique": "BE", "suisse": "CH", "svizzera": "CH", "svizra": "CH",
-    "cymru": "GB", "slovenska republika": "SK", "россия": "RU", "el": "GR", "uae": "AE", "prc": "CN",
+    "cymru": "GB", "slovenska republika": "SK", "россия": "RU", "el": "GR", "uae": "AE",
+    "prc": "CN",
 }  # fmt: skip
 # Languages whose translations of ISO 3166 are complete and checked; in others names are mixed up.
 _LANGUAGES = (
@@ -72,7 +73,9 @@ def _english() -> dict[str, str]:
 def _translated() -> dict[str, str]:
     known: dict[str, str | None] = {}
     for language in _LANGUAGES:
-        attributes = ("name", "common_name", "official_name")[: 3 if language in ("de", "fr") else 2]
+        attributes = ("name", "common_name", "official_name")[
+            : 3 if language in ("de", "fr") else 2
+        ]
         try:
             words = gettext.translation("iso3166-1", _locales(), languages=[language])
         except OSError:

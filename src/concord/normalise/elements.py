@@ -9,8 +9,17 @@ from typing import Any
 from concord.contracts.document import Column
 from concord.normalise.normalisers import normaliser, normaliser_of, plain, reader
 from concord.normalise.text import line
+from concord.platforms.base import Native
 
-__all__ = ["Element", "element_key", "elements", "keys_of", "same"]
+__all__ = [
+    "Element",
+    "element_key",
+    "element_type",
+    "elements",
+    "keys_of",
+    "native_elements",
+    "same",
+]
 
 Element = Mapping[str, Any]
 """``{"value": text, "type": text | null, "preferred": bool}``."""
@@ -42,7 +51,7 @@ def elements(found: Iterable[tuple[str | None, Element]]) -> list[dict[str, Any]
         if key is None:
             continue
         named, preferred = one.get("type"), one.get("preferred") is True
-        kind = _kind(named) if isinstance(named, str) else None
+        kind = element_type(named) if isinstance(named, str) else None
         held = joined.get(key)
         if held is None:
             joined[key] = {"value": key, "type": kind, "preferred": preferred}
@@ -53,13 +62,31 @@ def elements(found: Iterable[tuple[str | None, Element]]) -> list[dict[str, Any]
 
 
 def _rank(element: Element) -> bool:
-    return not element["preferred"]
+    return element["preferred"] is not True
 
 
 @lru_cache(maxsize=1024)
-def _kind(value: str) -> str | None:
+def element_type(value: str) -> str | None:
+    """The canonical name of an element's type: lower case, None for a blank."""
     tidy = line(value)
     return tidy.lower() if tidy else None
+
+
+def native_elements(value: Native) -> list[Element]:
+    """What a native list field holds, as elements in the platform's spelling.
+
+    Raises:
+        TypeError: the value is neither text nor a list of texts and elements.
+    """
+    held = value if isinstance(value, list) else [value]
+    return [_spelt(one) for one in held if one is not None]
+
+
+def _spelt(one: Any) -> Element:
+    if not isinstance(one, dict):
+        return {"value": plain(one)}
+    value = one.get("value")
+    return one if value is None or isinstance(value, str) else {**one, "value": plain(value)}
 
 
 def keys_of(value: Sequence[Element] | None) -> tuple[str, ...]:
@@ -74,7 +101,7 @@ def same(column: Column, one: Any, other: Any) -> bool:
     """
     if column.type == "array":
         return _set(column, one) == _set(column, other)
-    return _value(column, one) == _value(column, other)
+    return bool(_value(column, one) == _value(column, other))
 
 
 def _value(column: Column, value: Any) -> Any:

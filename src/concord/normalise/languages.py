@@ -62,6 +62,8 @@ def _names() -> dict[str, str]:
 
 def _own_name(name: str, code: str) -> str:
     try:
-        return gettext.translation("iso639-3", pycountry.LOCALES_DIR, languages=[code]).gettext(name)
+        return gettext.translation("iso639-3", pycountry.LOCALES_DIR, languages=[code]).gettext(
+            name
+        )
     except OSError:
         return name

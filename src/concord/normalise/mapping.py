@@ -1,4 +1,4 @@
-"""A platform's declared mapping, resolved: which native field meets which canonical column, and how.
+"""A platform's declared mapping, resolved: which native field meets which column, and how.
 
 A *slot* is a native field that holds one element of a list column; a *list* field holds many. Every
 other field holds the one value of its column. No step knows a native name: all of them are here.
@@ -154,9 +154,7 @@ def _field(column: Column, field: FieldDeclaration, many: bool) -> Field:
     )
 
 
-def _digest(
-    fields: tuple[Field, ...], claims: tuple[ClaimMap, ...], region: str | None
-) -> str:
+def _digest(fields: tuple[Field, ...], claims: tuple[ClaimMap, ...], region: str | None) -> str:
     whole: dict[str, Any] = {
         "version": VERSION,
         "region": region,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from concord.normalise.elements import Element, elements, keys_of
+from concord.normalise.elements import Element, elements, keys_of, native_elements
 from concord.normalise.mapping import Field, FieldMap
 from concord.normalise.normalisers import normaliser, plain, reader
 from concord.platforms.base import ListPatch, Native
 
-__all__ = ["native", "native_elements", "seen"]
+__all__ = ["native", "seen"]
 
 Current = Mapping[str, Native]
 
@@ -71,29 +71,11 @@ def seen(
             continue
         after: dict[str, Any] = dict(current or {})
         for name, value in native({column: values[column]}, mapping, current=current).items():
-            after[name] = _patched(after.get(name), value) if isinstance(value, ListPatch) else value
+            after[name] = (
+                _patched(after.get(name), value) if isinstance(value, ListPatch) else value
+            )
         shown[column] = _shown(fields, after, mapping.region)
     return shown
-
-
-def native_elements(field: Field, value: Native) -> list[Element]:
-    """What one native field of a list column holds, as elements in the platform's spelling.
-
-    Raises:
-        TypeError: the value is neither text nor (in a list field) a list of elements.
-    """
-    if value is None:
-        return []
-    if field.kind == "slot":
-        return [{"value": plain(value), "type": field.type, "preferred": field.preferred}]
-    return [_spelt(one) for one in (value if isinstance(value, list) else [value])]
-
-
-def _spelt(one: Any) -> Element:
-    if not isinstance(one, dict):
-        return {"value": plain(one)}
-    value = one.get("value")
-    return one if value is None or isinstance(value, str) else {**one, "value": plain(value)}
 
 
 def _scalar(fields: Sequence[Field], value: Any) -> Iterator[tuple[str, Native]]:
@@ -117,10 +99,7 @@ def _list(
 ) -> Iterator[tuple[str, Native | ListPatch]]:
     stored = {field: _keyed(field, (current or {}).get(field.native), region) for field in fields}
     staying = {
-        key
-        for field, held in stored.items()
-        for key in held
-        if wanted.keep(key) or not field.write
+        key for field, held in stored.items() for key in held if wanted.keep(key) or not field.write
     }
     missing = [element for element in wanted.add if element["value"] not in staying]
     slots = [field for field in fields if field.kind == "slot" and field.write]
@@ -133,7 +112,10 @@ def _list(
     for field in fields:
         if field.kind == "list" and field.write:
             removed = [
-                spelt for key, each in stored[field].items() if not wanted.keep(key) for spelt in each
+                spelt
+                for key, each in stored[field].items()
+                if not wanted.keep(key)
+                for spelt in each
             ]
             yield from _list_field(field, [dict(one) for one in rest], removed, current)
             rest = []
@@ -151,9 +133,12 @@ def _keyed(field: Field, value: Native, region: str | None) -> dict[str, list[st
 def _known(field: Field, value: Native, region: str | None) -> list[tuple[str | None, Element]]:
     tidy = normaliser(field.normalise, region)
     try:
-        return [(tidy(one.get("value") or ""), one) for one in native_elements(field, value)]
+        found = native_elements(value)
     except TypeError:
         return []
+    if field.kind == "slot":
+        found = [{**one, "type": field.type, "preferred": field.preferred} for one in found]
+    return [(tidy(one.get("value") or ""), one) for one in found]
 
 
 def _freed(held: Mapping[str, Any], wanted: _Wanted) -> bool:
@@ -203,10 +188,11 @@ def _patched(value: Native, patch: ListPatch) -> list[Element]:
 
 def _shown(fields: Sequence[Field], after: Current, region: str | None) -> Any:
     if fields[0].kind != "scalar":
-        found = [one for field in fields for one in native_elements(field, after.get(field.native))]
-        return elements(found, normaliser(fields[0].normalise, region)) or None
+        found = [one for field in fields for one in _known(field, after.get(field.native), region)]
+        return elements(found) or None
     for field in fields:
-        value = normaliser(field.normalise, region)(plain(after.get(field.native)) or "")
+        text = after.get(field.native)
+        value = normaliser(field.normalise, region)(text) if isinstance(text, str) else None
         if value is not None:
             return _json(reader(field.logical)(value))
     return None

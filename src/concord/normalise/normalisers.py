@@ -1,7 +1,7 @@
 """Normalisers by name: which one a column's role brings, and how to call one.
 
 A normaliser turns text into canonical text, None for a blank. It never fails, it never destroys
-(what it cannot read comes back trimmed, for the contract to name), and canonical text stays as it is.
+(what it cannot read comes back trimmed, for the contract to name), and what is canonical stays.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 Native fields are property names (``FN``, ``TITLE``, ``X-…``: one text each), parts (``N.family``,
 ``ADR.street``, ``ORG.unit``; ``ORG`` alone is the organisation's name) and the multi-valued
 ``EMAIL`` and ``TEL``. Of several lines with one name the preferred one counts, else the first; the
-same line is edited. A preferred element that is added takes the mark from the others.
+same line is edited, and when it is cleared it stays, empty, before the others: a second address is
+not ours to delete, nor to take for the first. A preferred element that is added takes the mark from
+the others.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def is_native(name: str) -> bool:
 
 
 def native_fields(text: str, natives: Collection[str]) -> dict[str, Native]:
-    """The values of *natives*; null when the card has none.
+    """The values of *natives*; null, or no elements, when the card has none.
 
     Raises:
         DamagedCardError: the card, or one of these values, cannot be read whole.
@@ -112,7 +114,7 @@ def new_card(uid: str, values: Mapping[str, Native | ListPatch], version: str = 
         return text
     name = " ".join(str(shown[part]) for part in ("N.given", "N.family") if shown[part])
     first = (shown[many] for many in ("EMAIL", "TEL"))
-    others = [one[0]["value"] for one in first if isinstance(one, list)]
+    others = [one[0]["value"] for one in first if isinstance(one, list) and one]
     return edited(text, {"FN": next((one for one in (name, shown["ORG"], *others) if one), None)})
 
 
@@ -139,7 +141,7 @@ def _native(card: Card, native: str) -> Native:
                 "preferred": is_preferred(line),
             }
             for line in _elements(card.lines, prop, card)
-        ] or None
+        ]
     line = leading(card.lines, prop)
     if line is None:
         return None
@@ -171,11 +173,15 @@ def _with_text(card: Card, lines: list[Line], prop: str, value: str) -> list[Lin
     line = leading(lines, prop)
     if (single_text(line, card.version) if line else "") == value:
         return lines
-    if not value and prop != "FN":
+    if not value and prop != "FN" and _is_only(lines, prop):
         return [one for one in lines if one is not line]
     if card.version == "4.0" and prop in _DATES and _DATE.fullmatch(value):
         value = value.replace("-", "")
     return put(lines, line, text_line(card, line, prop, value))
+
+
+def _is_only(lines: Sequence[Line], prop: str) -> bool:
+    return sum(line.name == prop for line in lines) == 1
 
 
 def _with_parts(
@@ -190,10 +196,10 @@ def _with_parts(
             pieces[place] = escaped(text, card.version)
     if pieces[: len(old)] == old and not any(pieces[len(old) :]):
         return lines
-    if not any(pieces) and prop != "N":
+    if not any(pieces) and prop != "N" and _is_only(lines, prop):
         return [one for one in lines if one is not line]
     if prop == "ORG":
-        pieces = pieces[: max(place for place, piece in enumerate(pieces) if piece) + 1]
+        pieces = pieces if pieces[-1] else pieces[:-1]
     return put(lines, line, line_with(card, line or Line("", prop, f"{prop}:"), ";".join(pieces)))
 
 
@@ -201,13 +207,13 @@ def _with_elements(
     card: Card, lines: list[Line], prop: str, value: Native | ListPatch
 ) -> list[Line]:
     patch = value if isinstance(value, ListPatch) else _replacement(card, prop, value)
-    lines = _with_one_preferred(card, lines, prop, patch.add)
     gone = [line for line in _elements(lines, prop, card) if _value(line, card) in patch.remove]
     for element in patch.add:
         old = _same(card, lines, prop, element) or _alike(card, gone, element)
         lines = put(lines, old, _with_element(card, old, prop, element))
         gone = [line for line in gone if line is not old]
-    return [line for line in lines if not any(line is one for one in gone)]
+    lines = [line for line in lines if not any(line is one for one in gone)]
+    return _with_one_preferred(card, lines, prop, patch.add)
 
 
 def _replacement(card: Card, prop: str, value: Native) -> ListPatch:

@@ -6,7 +6,7 @@ that still passes, else none. Only a tombstone in raw ends a record; the gate en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,15 +14,15 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
+from concord.contracts.breaker import breaker
 from concord.contracts.document import Contract
 from concord.contracts.gate import RULES as BROKEN
-from concord.contracts.gate import breaker, gate
+from concord.contracts.gate import gate
 from concord.contracts.report import Report
 from concord.contracts.schema import frame_schema as contract_columns
 from concord.normalise.canonical import canonical
-from concord.normalise.mapping import FieldMap
 from concord.steps.context import Context, Result
-from concord.steps.platforms import mapping_of_platform
+from concord.steps.platforms import Mapping, mapping_for
 from concord.steps.positions import RULES, positions
 from concord.steps.quarantine import judged_rows
 from concord.steps.reading import reading_of
@@ -70,20 +70,20 @@ def clean(ctx: Context, *, platform: str) -> Result:
     upto = positions({raw.dataset.name: raw}, contract)
     done: dict[tuple[tuple[str, int], ...], _Judged] = {}
 
-    def judged(cursors: Mapping[str, int]) -> _Judged:
+    def judged(cursors: Lookup[str, int]) -> _Judged:
         place = tuple(sorted(cursors.items()))
         if place not in done:
             done[place] = _judge(ctx, platform, raw, table, contract, cursors)
         return done[place]
 
-    def quarantine(_table: Table, cursors: Mapping[str, int]) -> Change:
+    def quarantine(_table: Table, cursors: Lookup[str, int]) -> Change:
         one = judged(cursors)
         return Change(judged_rows(one.refused, ctx.now()), one.closed, rules=one.report.counts)
 
     held = publish(ctx.open(f"quarantine/{platform}"), quarantine, upto=upto, run=ctx.run)
     table.refresh()
 
-    def work(_table: Table, cursors: Mapping[str, int]) -> Change:
+    def work(_table: Table, cursors: Lookup[str, int]) -> Change:
         one = judged(cursors)
         live = _live(raw)
         breaker(one.report, open_rows=held.rows, live_rows=live, contract=contract)
@@ -107,7 +107,7 @@ def _judge(
     raw: Table,
     table: Table,
     contract: Contract,
-    cursors: Mapping[str, int],
+    cursors: Lookup[str, int],
 ) -> _Judged:
     after = cursors[raw.dataset.name] if cursors[RULES] == contract.fingerprint() else -1
     moved = changes(raw, after, raw.version)
@@ -116,9 +116,11 @@ def _judge(
     live = moved.filter(~gone)
     faulty = live.filter(pl.col("fault").is_not_null())
     sound = live.filter(pl.col("fault").is_null())
-    candidates = _candidates(sound, mapping_of_platform(ctx, platform), contract)
+    candidates = _candidates(sound, mapping_for(ctx, platform))
     verdict = gate(candidates, contract)
-    schema = {n: k for n, k in frame_schema(ctx.project, table.dataset.name).items() if n != "_row_hash"}
+    schema = {
+        n: k for n, k in frame_schema(ctx.project, table.dataset.name).items() if n != "_row_hash"
+    }
     accepted = verdict.accepted.select(list(schema))
     ids = pl.concat([verdict.quarantined["record_id"], faulty["record_id"]])
     kept = _kept(table, ids, verdict.quarantined, contract, schema)
@@ -139,9 +141,11 @@ def _judge(
     )
 
 
-def _candidates(sound: pl.DataFrame, mapping: FieldMap, contract: Contract) -> pl.DataFrame:
+def _candidates(sound: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """Canonical rows with their technical columns, to be judged."""
-    rows = canonical(sound.select("record_id", "remote_id", "fields"), mapping, contract)
+    rows = canonical(
+        sound.select("record_id", "remote_id", "fields"), mapping.fields, mapping.contract
+    )
     return rows.with_columns(
         sound["cells"].alias("_cells"),
         sound["person_id"].alias("_person_id"),
@@ -154,12 +158,16 @@ def _kept(
     ids: pl.Series,
     refused: pl.DataFrame,
     contract: Contract,
-    schema: Mapping[str, pl.DataType],
+    schema: Lookup[str, pl.DataType],
 ) -> pl.DataFrame:
     """Rows published before of records whose newest row is refused, if they still pass."""
-    before = table.frame().filter(pl.col("record_id").is_in(ids.implode())).drop("_row_hash").collect()
+    before = (
+        table.frame().filter(pl.col("record_id").is_in(ids.implode())).drop("_row_hash").collect()
+    )
     newest = {row["record_id"]: row for row in refused.to_dicts()}
-    columns = [name for name in contract_columns(contract) if name not in ("record_id", "remote_id")]
+    columns = [
+        name for name in contract_columns(contract) if name not in ("record_id", "remote_id")
+    ]
     lists = [name for name in columns if contract.column(name).type == "array"]
     rows = [
         last_good(row, newest[row["record_id"]], columns=columns, lists=lists)

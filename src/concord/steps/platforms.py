@@ -4,21 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+from concord.contracts.document import Contract
+from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
+from concord.platforms.base import Capabilities
+from concord.platforms.connection import Connection
 from concord.platforms.registry import Platform, kind, open_platform
 from concord.steps.context import Context
+from concord.sync.mapped import ClaimColumn, Mapped
 
-__all__ = ["mapping_of_platform", "opened"]
+__all__ = ["Mapping", "mapping_for", "opened"]
 
 
-def mapping_of_platform(ctx: Context, platform: str) -> FieldMap:
-    """The declared mapping of *platform*, made executable."""
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A platform's mapping, as normalise carries it out and as sync sees it."""
+
+    fields: FieldMap
+    mapped: Mapped
+    contract: Contract
+    capabilities: Capabilities
+
+
+def mapping_for(ctx: Context, platform: str) -> Mapping:
+    """The declared mapping of *platform*, made executable; connects to nothing."""
     declaration = ctx.project.platform(platform)
     contract = ctx.project.contract(f"clean/{platform}")
     assert contract is not None
-    multivalued = kind(declaration.kind).multivalued
-    return mapping_of(declaration, contract, multivalued, ctx.project.region)
+    unconnected = Connection(declaration.connection)
+    made = kind(declaration.kind)(platform, declaration, unconnected, root=ctx.project.root)
+    capabilities = made.capabilities
+    fields = mapping_of(declaration, contract, capabilities.multivalued, ctx.project.region)
+    unique = {
+        column
+        for column in fields.columns
+        for one in fields.of(column)
+        if one.native in declaration.unique
+    }
+    mapped = Mapped(
+        platform=platform,
+        natives={c: tuple(one.native for one in fields.of(c)) for c in fields.columns},
+        lists={c: _room(fields, c) for c in fields.columns if fields.of(c)[0].kind != "scalar"},
+        writable=frozenset(c for c in fields.columns if fields.writes(c)),
+        element_key=lambda _column, value: value,
+        claims=_claims(fields, contract),
+        unique=frozenset(unique),
+    )
+    return Mapping(fields, mapped, contract, capabilities)
+
+
+def _room(fields: FieldMap, column: str) -> int | None:
+    """How many elements a record can hold; None for any number."""
+    own = fields.of(column)
+    return None if any(one.kind == "list" for one in own) else len(own)
+
+
+def _claims(fields: FieldMap, contract: Contract) -> tuple[ClaimColumn, ...]:
+    return tuple(
+        ClaimColumn(
+            column=claim_column(one),
+            channel=one.channel,
+            purpose=one.purpose,
+            addresses=next(iter(contract.role(one.channel)), ""),
+            state=one.state,
+            write=one.write,
+        )
+        for one in fields.claims
+    )
 
 
 @contextmanager
@@ -26,5 +80,5 @@ def opened(ctx: Context, platform: str) -> Iterator[Platform]:
     """The platform's connector, closed at the end."""
     declaration = ctx.project.platform(platform)
     connection = ctx.connect(declaration.connection)
-    with open_platform(platform, declaration, connection, root=ctx.project.root) as found:
+    with open_platform(platform, declaration, connection, ctx.project.root) as found:
         yield found

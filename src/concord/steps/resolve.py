@@ -78,7 +78,9 @@ def _deleted(raw: Table, gone: pl.Series) -> list[str]:
     if not len(gone):
         return []
     rows = raw.frame(columns=["record_id", "deleted_at"])
-    found = rows.filter(pl.col("record_id").is_in(gone.implode()), pl.col("deleted_at").is_not_null())
+    found = rows.filter(
+        pl.col("record_id").is_in(gone.implode()), pl.col("deleted_at").is_not_null()
+    )
     return found.collect()["record_id"].to_list()
 
 

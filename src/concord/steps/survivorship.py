@@ -10,14 +10,14 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.contracts.gate import RULES, Verdict, breaker, gate
+from concord.contracts.breaker import breaker
+from concord.contracts.gate import RULES, Verdict, gate
 from concord.identity.survivorship import survive
 from concord.jobs import CONSENTS, CROSSWALK, GOLDEN
 from concord.steps.context import Context, Result
 from concord.steps.positions import positions
 from concord.steps.quarantine import judged_rows
 from concord.steps.reading import covered_by
-from concord.steps.tables import frame_schema
 
 __all__ = ["survivorship"]
 
@@ -98,9 +98,7 @@ def _survive(
     )
     former = crosswalk.filter(pl.col("rule") == "alias")["record_id"]
     mine = links.filter(pl.col("person_id").is_in(persons.implode()))
-    alive = (
-        mine.filter(pl.col("ended_at").is_null(), pl.col("rule") != "own")["person_id"].unique()
-    )
+    alive = mine.filter(pl.col("ended_at").is_null(), pl.col("rule") != "own")["person_id"].unique()
     dead = (
         mine.filter(~pl.col("person_id").is_in(alive.implode()))
         .group_by("person_id")
@@ -152,11 +150,14 @@ def _concerned(
     cursors: Mapping[str, int],
 ) -> pl.Series:
     """Persons with a changed record, link or consent."""
+
     def moved(name: str, column: str) -> pl.Series:
         one = inputs[name]
         return changes(one, cursors[name], one.version, columns=[column])[column]
 
-    records = pl.concat([*(moved(name, "record_id") for name in names), moved(CROSSWALK, "record_id")])
+    records = pl.concat(
+        [*(moved(name, "record_id") for name in names), moved(CROSSWALK, "record_id")]
+    )
     by_record = links.filter(pl.col("record_id").is_in(records.implode()))["person_id"]
     addresses = consents.filter(
         pl.col("consent_id").is_in(moved(CONSENTS, "consent_id").implode())

@@ -1,109 +1,166 @@
-"""Cells: the evidence behind one scalar column, or one list element, of one record.
+"""Cells: the evidence for one scalar column, one list element or one consent claim of one record.
 
-A cell says how a value came to stand there, not the value itself. Its *stamp* orders it against
-other cells; a copy that Concord wrote inherits the stamp of what it copies.
+A cell says how its value came to be known, never the value itself; values live in the row's fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-__all__ = ["CELL", "Cell", "Stamp", "cells_by_key", "stamp_from_json"]
+from concord.sync.values import dump, load
 
-INSTANT = pl.Datetime("us", "UTC")
+__all__ = [
+    "CELL",
+    "Cell",
+    "Claim",
+    "Key",
+    "Kind",
+    "Stamp",
+    "Stamps",
+    "cells_of",
+    "dump_stamps",
+    "load_stamps",
+    "structs",
+]
+
+_INSTANT = pl.Datetime("us", "UTC")
+
 CELL = pl.Struct(
     {
         "column": pl.String,
         "element": pl.String,
         "removed": pl.Boolean,
         "kind": pl.String,
-        "at": INSTANT,
-        "dated_at": INSTANT,
+        "at": _INSTANT,
+        "dated_at": _INSTANT,
         "source": pl.String,
-        "since": INSTANT,
+        "since": _INSTANT,
         "ours": pl.Boolean,
         "claim": pl.String,
-        "claimed_at": INSTANT,
+        "claimed_at": _INSTANT,
     }
 )
+"""A cell as a table holds it."""
+
+Kind = Literal["found", "edit"]
+Key = tuple[str, str | None]
+"""Column, and the canonical key of the element where the column is a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a value's rank follows from.
+    """How good the evidence for a value is; a copy inherits the stamp of what it copies.
 
     Attributes:
-        kind: ``edit`` (we saw it happen) or ``found``.
-        at: when it was first seen; of a copy, when its original was.
-        dated_at: the record's own date at first reading; None when it has none.
+        kind: ``edit`` when we saw the value change, ``found`` when it was there at first reading.
+        at: when we saw that.
+        dated_at: the record's own date at its first reading; null for an edit, or when unknown.
         source: the platform that the value stems from.
     """
 
-    kind: str
+    kind: Kind
     at: datetime
     dated_at: datetime | None
     source: str
 
-    def to_json(self) -> dict[str, Any]:
-        """As operations carry it."""
-        return {
-            "kind": self.kind,
-            "at": self.at.isoformat(),
-            "dated_at": self.dated_at.isoformat() if self.dated_at else None,
-            "source": self.source,
-        }
+
+Stamps = Mapping[Key, Stamp]
 
 
-def stamp_from_json(data: Mapping[str, Any]) -> Stamp:
-    """Read what `Stamp.to_json` made."""
-    dated = data.get("dated_at")
-    return Stamp(
-        data["kind"],
-        datetime.fromisoformat(data["at"]),
-        datetime.fromisoformat(dated) if dated else None,
-        data["source"],
-    )
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a platform says of consent.
+
+    Attributes:
+        state: ``granted`` or ``withdrawn``.
+        at: the platform's own date of it; None when it is not dated.
+    """
+
+    state: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One piece of evidence; field by field as `CELL`.
+    """Evidence for one value of one record.
 
     Attributes:
-        column: a canonical column, or ``consent/<channel>/<purpose>``.
-        element: canonical value of the list element; None for scalars and claims.
-        removed: the element was there and is not any more.
-        since: when this record was first seen so.
-        ours: Concord wrote it.
-        claim: ``granted`` or ``withdrawn``.
-        claimed_at: the platform's own date of the claim; None when it gives none.
+        column: contract column, or ``consent/<channel>/<purpose>``.
+        element: canonical key of a list's element; None for a scalar or a claim.
+        removed: the element was there once and is not any more.
+        since: when this value was first seen on this record.
+        ours: we wrote it; a copy, never an edit.
+        claim: ``granted`` or ``withdrawn``; None unless the column is a claim.
+        claimed_at: the platform's own date of the claim.
     """
 
     column: str
     element: str | None
     removed: bool
-    kind: str
+    kind: Kind
     at: datetime
     dated_at: datetime | None
     source: str
     since: datetime
-    ours: bool = False
+    ours: bool
     claim: str | None = None
     claimed_at: datetime | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """As a row of `CELL`."""
-        return asdict(self)
+    @property
+    def key(self) -> Key:
+        """Column and element."""
+        return self.column, self.element
+
+    @property
+    def stamp(self) -> Stamp:
+        """How good this evidence is."""
+        return Stamp(self.kind, self.at, self.dated_at, self.source)
 
 
-def cells_by_key(
-    cells: Iterable[Mapping[str, Any]] | None,
-) -> dict[tuple[str, str | None], Cell]:
-    """Cells by column and element."""
-    found = (Cell(**one) for one in cells or ())
-    return {(cell.column, cell.element): cell for cell in found}
+def cells_of(structs: Iterable[Mapping[str, Any]] | None) -> dict[Key, Cell]:
+    """Cells by key, from a row's list of structs."""
+    cells = (Cell(**struct) for struct in structs or ())
+    return {cell.key: cell for cell in cells}
+
+
+def structs(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """A row's list of structs: sorted, so that equal evidence gives equal rows."""
+    ordered = sorted(cells, key=lambda cell: (cell.column, cell.element or ""))
+    return [{name: getattr(cell, name) for name in Cell.__slots__} for cell in ordered]
+
+
+def dump_stamps(stamps: Stamps) -> str:
+    """Stamps as the text of a plan's or receipt's row."""
+    return dump(
+        [
+            {
+                "column": column,
+                "element": element,
+                "kind": stamp.kind,
+                "at": stamp.at.isoformat(),
+                "dated_at": stamp.dated_at and stamp.dated_at.isoformat(),
+                "source": stamp.source,
+            }
+            for (column, element), stamp in sorted(
+                stamps.items(), key=lambda item: (item[0][0], item[0][1] or "")
+            )
+        ]
+    )
+
+
+def load_stamps(text: str | None) -> dict[Key, Stamp]:
+    """What `dump_stamps` wrote."""
+    return {
+        (one["column"], one["element"]): Stamp(
+            one["kind"],
+            datetime.fromisoformat(one["at"]),
+            one["dated_at"] and datetime.fromisoformat(one["dated_at"]),
+            one["source"],
+        )
+        for one in load(text) or ()
+    }

@@ -1,85 +1,139 @@
-"""Fold: what receipts say, taken into the base."""
+"""What receipts teach us: the base of what was agreed, and how each record stands after the writes.
+
+Base and raw keep their own cursor on the receipts, so folding may be repeated for one of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-import orjson
+from concord.sync.base import Base, compared
+from concord.sync.cells import Claim
+from concord.sync.mapped import Mapped
+from concord.sync.observe import Reading, Sent
+from concord.sync.operations import StoredReceipt
+from concord.sync.values import Json, Values
 
-from concord.sync.operations import text
-
-__all__ = ["BaseRow", "empty_base", "fold_base"]
-
-BaseRow = dict[str, Any]
-"""One row of sync/<platform>/base, without ``_row_hash``."""
+__all__ = ["Folding", "fold_base", "foldings"]
 
 
-def empty_base(record_id: str) -> BaseRow:
-    """The base of a record that nothing was agreed on yet."""
-    return {"record_id": record_id, "pairs": [], "rejects": []}
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """One record that receipts tell of.
+
+    Attributes:
+        last: the newest receipt with its state, which is what `observe` compares.
+        ops: all operations of ours on the record that landed, to be compared together.
+    """
+
+    last: StoredReceipt
+    ops: tuple[Sent, ...]
+
+    @property
+    def record_id(self) -> str:
+        """The record."""
+        return self.last.record_id
+
+    def reading(
+        self, *, values: Values, before: Values, claims: Mapping[str, Claim] | None = None
+    ) -> Reading:
+        """The state after the write, as a reading; for the arguments see `Reading`."""
+        last = self.last
+        return Reading(
+            record_id=last.record_id,
+            remote_id=last.remote_id,
+            seen_at=last.seen_at,
+            version=last.version,
+            modified_at=last.modified_at,
+            fields=last.image,
+            values=values,
+            before=before,
+            claims=claims or {},
+        )
+
+
+def foldings(receipts: Iterable[StoredReceipt]) -> list[Folding]:
+    """Records whose state receipts tell of, in the order of their newest receipt.
+
+    Args:
+        receipts: those that raw has not taken in, oldest first.
+    """
+    last: dict[str, StoredReceipt] = {}
+    ours: dict[str, list[Sent]] = {}
+    for receipt in receipts:
+        if receipt.status not in ("ok", "exists", "gone", "conflict"):
+            continue
+        last.pop(receipt.record_id, None)
+        last[receipt.record_id] = receipt
+        if receipt.status in ("ok", "exists"):
+            ours.setdefault(receipt.record_id, []).append(receipt.sent())
+    return [Folding(receipt, tuple(ours.get(record, ()))) for record, receipt in last.items()]
 
 
 def fold_base(
-    known: Mapping[str, BaseRow],
-    receipts: Iterable[Mapping[str, Any]],
-    remote_values: Mapping[str, Mapping[str, Any]],
-    *,
-    list_columns: Sequence[str],
-    record_of: Mapping[str, str],
-) -> dict[str, BaseRow]:
-    """The base rows that receipts change.
+    base: Mapping[str, Base],
+    receipts: Iterable[StoredReceipt],
+    stored: Mapping[str, Values],
+    mapped: Mapped,
+) -> dict[str, Base]:
+    """Move the base by what was sent and taken; nothing else moves it.
 
     Args:
-        known: base rows by record id.
-        receipts: in their order.
-        remote_values: op id to the canonical values of the record as stored after the write.
-        list_columns: columns without a pair: they are compared by element.
-        record_of: op id of a create to the record that it made.
-    """
-    changed: dict[str, BaseRow] = {}
+        base: rows by record_id, at least of the records that *receipts* name.
+        receipts: those that the base has not taken in, oldest first.
+        stored: canonical values of each receipt's image, by op_id.
+        mapped: the platform's mapping.
 
-    def row(record_id: str) -> BaseRow:
-        if record_id not in changed:
-            base = known.get(record_id) or empty_base(record_id)
-            changed[record_id] = {**base, "pairs": list(base["pairs"] or ()), "rejects": list(base["rejects"] or ())}
-        return changed[record_id]
+    Returns:
+        Rows that changed; one without pairs and rejects is to be deleted.
+    """
+    moved: dict[str, Base] = {}
+
+    def current(record_id: str) -> Base:
+        return moved.get(record_id) or base.get(record_id) or Base(record_id)
 
     for receipt in receipts:
-        record_id, status = receipt["record_id"], receipt["status"]
-        if status == "agree":
-            for column, (golden, remote) in orjson.loads(receipt["pairs"]).items():
-                _set_pair(row(record_id), column, golden, remote)
-        elif status == "rejected":
-            base = row(record_id)
-            _drop_reject(base, receipt["kind"])
-            base["rejects"].append({"kind": receipt["kind"], "content_id": receipt["content_id"]})
-        elif status == "ok":
-            _drop_reject(row(record_id), receipt["kind"])
-            if receipt["kind"] in ("update", "create"):
-                target = row(record_of.get(receipt["op_id"], record_id))
-                stored = remote_values.get(receipt["op_id"], {})
-                for column, sent in orjson.loads(receipt["payload"]).items():
-                    if column not in list_columns and not column.startswith("consent/"):
-                        _set_pair(target, column, sent, stored.get(column))
-    return {record: base for record, base in changed.items() if base != _plain(known.get(record))}
+        for row in _moves(receipt, current(receipt.planned_for), stored, mapped):
+            moved[row.record_id] = row
+        if receipt.status == "ok" and receipt.kind == "create":
+            pairs = {
+                **current(receipt.record_id).pairs,
+                **_sent(receipt, stored.get(receipt.op_id), mapped),
+            }
+            moved[receipt.record_id] = Base(
+                receipt.record_id, pairs, current(receipt.record_id).rejects
+            )
+    return {record_id: row for record_id, row in moved.items() if row != base.get(record_id)}
 
 
-def _plain(base: BaseRow | None) -> BaseRow | None:
-    if base is None:
-        return None
+def _moves(
+    receipt: StoredReceipt, row: Base, stored: Mapping[str, Values], mapped: Mapped
+) -> Iterable[Base]:
+    record_id, pairs, rejects = row.record_id, row.pairs, row.rejects
+    if receipt.status == "agree":
+        yield Base(record_id, {**pairs, **_agreed(receipt.pairs)}, rejects)
+    elif receipt.status == "rejected":
+        yield Base(record_id, pairs, {**rejects, receipt.kind: receipt.content_id})
+    elif receipt.status == "ok":
+        rejects = {kind: content for kind, content in rejects.items() if kind != receipt.kind}
+        if receipt.kind == "delete":
+            pairs = {}
+        elif receipt.kind != "create":
+            pairs = {**pairs, **_sent(receipt, stored.get(receipt.op_id), mapped)}
+        yield Base(record_id, pairs, rejects)
+
+
+def _agreed(pairs: Mapping[str, Json]) -> dict[str, tuple[str, str]]:
+    return {column: (golden, remote) for column, (golden, remote) in pairs.items()}
+
+
+def _sent(
+    receipt: StoredReceipt, stored: Values | None, mapped: Mapped
+) -> dict[str, tuple[str, str]]:
+    if receipt.image is None or stored is None:
+        return {}
     return {
-        "record_id": base["record_id"],
-        "pairs": list(base["pairs"] or ()),
-        "rejects": list(base["rejects"] or ()),
+        column: (golden, compared(mapped, column, stored.get(column)))
+        for column, golden in receipt.pairs.items()
     }
-
-
-def _set_pair(base: BaseRow, column: str, golden: Any, remote: Any) -> None:
-    pairs = [one for one in base["pairs"] if one["column"] != column]
-    pairs.append({"column": column, "golden": text(golden), "remote": text(remote)})
-    base["pairs"] = sorted(pairs, key=lambda one: one["column"])
-
-
-def _drop_reject(base: BaseRow, kind: str) -> None:
-    base["rejects"] = [one for one in base["rejects"] if one["kind"] != kind]

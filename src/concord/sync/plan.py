@@ -1,421 +1,243 @@
-"""Plan: which writes one platform needs, decided per person, per field, against what was agreed.
+"""Decide what to write to one platform: rules 16 to 26, 36 and 37 of the sync rules.
 
-Three-way: golden's value, the platform's own, and the pair that both sides last agreed on. Nothing
-here reads or writes; the same input gives the same plan.
+Before planning, the caller makes sure that every platform has had one complete reading, that this
+platform was read in this run, and that none of its operations is unsettled and none of its
+receipts unacknowledged. The mass-change gate (`concord.sync.gates`) comes after, over the whole
+plan. Planning is keyed by person: a record of nobody can be planned with any of them, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from concord.normalise.claims import claim_column, claim_natives
-from concord.normalise.mapping import ClaimMap, Field, FieldMap
-from concord.normalise.native import seen
-from concord.platforms.base import Native
-from concord.sync.cells import Stamp
-from concord.sync.operations import ORDER, PlannedOperation
+from concord.sync.changes import creation, update
+from concord.sync.consents import Telling, claims_of, grants, withdrawals
+from concord.sync.mapped import Mapped
+from concord.sync.operations import KINDS, PlannedOperation, content_id, new_record
+from concord.sync.unique import hold_doubles
+from concord.sync.values import Values
+from concord.sync.view import KnownRecord, Person, Side, Terms
 
-__all__ = ["Facts", "GoldenPerson", "PersonView", "RecordView", "plan_platform"]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the plan needs to know of the platform.
-
-    Attributes:
-        covered: columns that every platform mapping them was completely read with.
-        creates: whether people without a record there may be given one.
-        unique: columns of which the platform refuses two records with one value.
-        channels: channel to the list column that holds its addresses.
-        status: (channel, address, purpose) to ``granted``, ``withdrawn`` or None.
-        granted_at: the same to the date that a claim is written with, as ISO text.
-        rejected: content ids that the platform refused, by (record, kind).
-        approved: content ids that a steward approved.
-        delivery: ``off``, ``approve`` or ``auto``.
-        content_id: text to its keyed hash.
-    """
-
-    mapping: FieldMap
-    covered: frozenset[str]
-    creates: bool
-    unique: tuple[str, ...]
-    channels: Mapping[str, str]
-    status: Callable[[str, str, str], str | None]
-    claimed_at: Callable[[str, str, str], str | None]
-    rejected: Mapping[tuple[str, str], str]
-    approved: frozenset[str]
-    delivery: str
-    content_id: Callable[[str], str]
+__all__ = ["in_order", "lead_of", "plan_platform", "stands"]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
-    """One record of the platform, as raw, clean and base know it.
-
-    Attributes:
-        values: canonical values as the record has them now, as JSON.
-        fields: its native fields.
-        deleted_by: None while it lives.
-        copy: Concord made it.
-        clean: it has a row in clean.
-        held: columns whose newest value is in quarantine.
-        pairs: column to (golden, remote) as last agreed.
-        claims: claim column to ``granted``, ``withdrawn`` or None.
-    """
-
-    record_id: str
-    remote_id: str | None
-    values: Mapping[str, Any]
-    fields: Mapping[str, Native]
-    deleted_by: str | None
-    copy: bool
-    clean: bool
-    held: frozenset[str] = frozenset()
-    pairs: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    claims: Mapping[str, str | None] = field(default_factory=dict)
-
-    @property
-    def live(self) -> bool:
-        """Whether it is still there."""
-        return self.deleted_by is None
-
-
-@dataclass(frozen=True, slots=True)
-class GoldenPerson:
-    """One golden row.
-
-    Attributes:
-        values: canonical values, as JSON; lists in golden's order.
-        stamps: ``column`` or ``column/element`` (removed elements too) to stamp.
-        flags: claim column to True (granted), False (withdrawn) or None.
-    """
-
-    alive: bool
-    values: Mapping[str, Any]
-    stamps: Mapping[str, Stamp]
-    flags: Mapping[str, bool | None]
-
-
-@dataclass(frozen=True, slots=True)
-class PersonView:
-    """One person, seen from the platform.
-
-    Attributes:
-        golden: None where golden has no row (then only withdrawals are planned).
-        inside: she belongs to the platform's audience.
-        behind: golden has not yet weighed her newest raw row: nothing but withdrawals.
-    """
-
-    person_id: str
-    golden: GoldenPerson | None
-    records: Sequence[RecordView]
-    inside: bool
-    behind: bool = False
-
-
-def plan_platform(people: Sequence[PersonView], facts: Facts) -> list[PlannedOperation]:
-    """Every operation the platform needs, in the order of delivery; empty when both sides agree.
+def plan_platform(
+    persons: Mapping[str, Person],
+    side: Side,
+    terms: Terms,
+    mapped: Mapped,
+    *,
+    old: Iterable[PlannedOperation] = (),
+    approved: frozenset[str] = frozenset(),
+) -> list[PlannedOperation]:
+    """Plan the operations of one platform for *persons* and for the records of nobody in *side*.
 
     Args:
-        people: every person with a record on the platform or in its audience; records without a
-            person come as persons with an empty id.
-        facts: about the platform.
+        persons: rows of golden, by person_id; one without a row is sent nothing but withdrawals.
+        side: their records on the platform.
+        terms: under which is planned.
+        mapped: the platform's mapping.
+        old: operations of the last plan that have no receipt; the same decision keeps its op_id.
+        approved: contents that a person approved and no receipt has used up.
+
+    Returns:
+        Operations in order of delivery; an empty list when both sides agree.
     """
-    if facts.delivery == "off":
+    if terms.delivery == "off" or terms.direction == "in":
         return []
-    planned: list[PlannedOperation] = []
-    for person in people:
-        own = [] if person.behind or not person.person_id else list(_person(person, facts))
-        own = [op for op in own if not _refused_before(op, facts)]
-        planned += own
-        planned += [
-            op for op in _withdrawals(person, own, facts) if not _refused_before(op, facts)
-        ]
-    planned = _unique_values(planned, people, facts)
-    decided = [_decided(op, facts) for op in planned]
-    return sorted(decided, key=lambda op: (ORDER[op.kind], op.record_id))
+    planning = _Planning(persons, side, terms, mapped, approved)
+    known = {op.content_id: op for op in old}
+    return in_order([_named(op, known, terms) for op in planning.operations()])
 
 
-def _refused_before(op: PlannedOperation, facts: Facts) -> bool:
-    if op.kind == "agree":
-        return False
-    refused = facts.rejected.get((op.record_id, op.kind))
-    return refused is not None and refused == facts.content_id(op.content())
+def lead_of(records: Iterable[KnownRecord], side: Side) -> KnownRecord | None:
+    """The one record of a person that receives writes: it stays the same while it lives.
 
-
-def _decided(op: PlannedOperation, facts: Facts) -> PlannedOperation:
-    """Who has to agree: nobody to withdrawals, a steward to the rest unless delivery is auto."""
-    if op.state == "held" or op.kind in ("withdraw", "agree") or facts.delivery == "auto":
-        return op
-    approved = facts.content_id(op.content()) in facts.approved
-    return replace(op, state="approved" if approved else "pending")
-
-
-def _person(person: PersonView, facts: Facts) -> Iterator[PlannedOperation]:
-    golden = person.golden
-    if golden is None:
-        return
-    live = [record for record in person.records if record.live]
-    if not golden.alive:
-        for record in live:
-            if record.copy:
-                yield PlannedOperation(
-                    "delete", record.record_id, record.remote_id, person.person_id
-                )
-        return
-    if not person.inside:
-        return
-    if live:
-        lead = min(live, key=lambda one: (not one.pairs, one.copy, one.record_id))
-        if lead.clean:
-            yield from _update(person.person_id, golden, lead, facts)
-        yield from _grants(person.person_id, golden, lead, facts)
-    elif facts.creates and not any(one.deleted_by == "them" for one in person.records):
-        created = _create(person.person_id, golden, facts)
-        if created is not None:
-            yield created
-
-
-def _writable(facts: Facts) -> Iterator[tuple[str, bool]]:
-    """Columns that may be written, and whether they are lists."""
-    for column in facts.mapping.columns:
-        if facts.mapping.writes(column) and column in facts.covered:
-            yield column, facts.mapping.of(column)[0].kind != "scalar"
-
-
-def _claims(facts: Facts) -> Iterator[tuple[str, ClaimMap]]:
-    """Claims that may be written, by column."""
-    for claim in facts.mapping.claims:
-        if claim.write:
-            yield claim_column(claim), claim
-
-
-def _update(
-    person_id: str, golden: GoldenPerson, lead: RecordView, facts: Facts
-) -> Iterator[PlannedOperation]:
-    payload: dict[str, Any] = {}
-    stamps: dict[str, Stamp] = {}
-    removed: dict[str, Sequence[str]] = {}
-    agreed: dict[str, Sequence[Any]] = {}
-    for column, is_list in _writable(facts):
-        if is_list:
-            patch = _list_patch(column, golden, lead, facts)
-            if patch is not None and column not in lead.held:
-                payload[column], removed[column] = patch
-                stamps |= _element_stamps(golden, column, patch)
-            continue
-        want, current = golden.values.get(column), lead.values.get(column)
-        if lead.pairs.get(column) == (want, current):
-            continue
-        if want == current:
-            agreed[column] = [want, current]
-        elif column not in lead.held:
-            payload[column] = want
-            if column in golden.stamps:
-                stamps[column] = golden.stamps[column]
-    if agreed:
-        yield PlannedOperation("agree", lead.record_id, lead.remote_id, person_id, pairs=agreed)
-    if payload:
-        yield PlannedOperation(
-            "update",
-            lead.record_id,
-            lead.remote_id,
-            person_id,
-            payload=payload,
-            expect=_expected(payload, lead, facts),
-            stamps=stamps,
-            removed=removed,
-        )
-
-
-def _expected(
-    payload: Mapping[str, Any], record: RecordView, facts: Facts
-) -> dict[str, Native]:
-    """The native fields behind *payload*, as the plan sees them."""
-    natives = [one.native for column in payload for one in facts.mapping.of(column)]
-    for column, claim in _claims(facts):
-        if column in payload:
-            natives += claim_natives(claim)
-    return {native: record.fields.get(native) for native in natives}
-
-
-def _list_patch(
-    column: str, golden: GoldenPerson, lead: RecordView, facts: Facts
-) -> tuple[Any, Sequence[str]] | None:
-    """A patch of a list, and the keys it takes away; None when nothing is to be written.
-
-    A platform with few slots keeps an element while golden has it: the preferred one in its place
-    could be the only copy of the other.
+    The record with a base, then an original, then the lowest id.
     """
-    wanted = {element["value"]: element for element in golden.values.get(column) or ()}
-    there = [element["value"] for element in lead.values.get(column) or ()]
-    gone = [key for key in there if key not in wanted]
-    kept = [wanted[key] for key in there if key in wanted]
-    missing = [element for key, element in wanted.items() if key not in there]
-    fields = facts.mapping.of(column)
-    if fields[0].kind == "list":
-        return ({"add": missing, "remove": gone}, gone) if gone or missing else None
-    fill = missing[: max(0, len(fields) - len(kept))]
-    whole = [*kept, *fill]
-    shown = seen({column: whole}, facts.mapping, current=lead.fields).get(column) or ()
-    after = {element["value"] for element in shown}
-    if after == set(there):
-        return None
-    return whole, [key for key in there if key not in after]
+
+    def rank(record: KnownRecord) -> tuple[bool, bool, str]:
+        base = side.base.get(record.record_id)
+        agreed = base is not None and bool(base.pairs)
+        return not agreed, record.person_id is not None, record.record_id
+
+    return min((record for record in records if record.live), key=rank, default=None)
 
 
-def _element_stamps(
-    golden: GoldenPerson, column: str, patch: tuple[Any, Sequence[str]]
-) -> dict[str, Stamp]:
-    payload, gone = patch
-    elements = payload["add"] if isinstance(payload, dict) else payload
-    keys = [*(element["value"] for element in elements), *gone]
-    names = [f"{column}/{key}" for key in keys]
-    return {name: golden.stamps[name] for name in names if name in golden.stamps}
+def stands(op: PlannedOperation, record: KnownRecord | None) -> bool:
+    """Whether *op* may still be sent, given its record as raw has it now.
+
+    Raw may have moved between plan and delivery, for instance while the plan waited for approval.
+    """
+    if op.kind == "create":
+        return record is None
+    if record is None or not record.live:
+        return False
+    return all(record.fields.get(native) == seen for native, seen in op.expect.items())
 
 
-def _create(person_id: str, golden: GoldenPerson, facts: Facts) -> PlannedOperation | None:
-    payload: dict[str, Any] = {}
-    stamps: dict[str, Stamp] = {}
-    for column, is_list in _writable(facts):
-        value = golden.values.get(column)
-        if value is None:
-            continue
-        payload[column] = _fitting(value, facts.mapping.of(column)) if is_list else value
-        if is_list:
-            stamps |= _element_stamps(golden, column, (payload[column], ()))
-        elif column in golden.stamps:
-            stamps[column] = golden.stamps[column]
-    if not payload:
-        return None
-    for column, _ in _claims(facts):
-        flag = golden.flags.get(column)
-        if flag is not None:
-            state = "granted" if flag else "withdrawn"
-            payload[column] = _claim(state, column, payload, facts)
-    return PlannedOperation(
-        "create", f"new:{person_id}", None, person_id, payload=payload, stamps=stamps
-    )
+def in_order(ops: Iterable[PlannedOperation]) -> list[PlannedOperation]:
+    """Operations in order of delivery, with their positions."""
+    ordered = sorted(ops, key=lambda op: (KINDS.index(op.kind), op.record_id, op.content_id))
+    return [replace(op, position=position) for position, op in enumerate(ordered)]
 
 
-def _fitting(value: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> list[Any]:
-    return list(value if fields[0].kind == "list" else value[: len(fields)])
+def _named(
+    op: PlannedOperation, known: Mapping[str, PlannedOperation], terms: Terms
+) -> PlannedOperation:
+    before = known.get(op.content_id)
+    if before is not None:
+        return replace(op, op_id=before.op_id, plan_no=before.plan_no)
+    return replace(op, op_id=terms.hashed(f"{op.content_id}#{terms.plan_no}"))
 
 
-def _claim(
-    state: str, column: str, values: Mapping[str, Any], facts: Facts
-) -> dict[str, str | None]:
-    _, channel, purpose = column.split("/")
-    elements = values.get(facts.channels.get(channel, "")) or ()
-    dates = [facts.claimed_at(channel, one["value"], purpose) for one in elements]
-    return {"claim": state, "at": max((one for one in dates if one), default=None)}
+class _Planning:
+    """One plan in the making."""
 
+    def __init__(
+        self,
+        persons: Mapping[str, Person],
+        side: Side,
+        terms: Terms,
+        mapped: Mapped,
+        approved: frozenset[str],
+    ) -> None:
+        self.persons = persons
+        self.side = side
+        self.terms = terms
+        self.mapped = mapped
+        self.approved = approved
+        self.records: dict[str, list[KnownRecord]] = {}
+        for record_id, record in sorted(side.records.items()):
+            owner = side.owners.get(record_id)
+            if owner is not None:
+                self.records.setdefault(owner, []).append(record)
 
-def _grants(
-    person_id: str, golden: GoldenPerson, lead: RecordView, facts: Facts
-) -> Iterator[PlannedOperation]:
-    for column, claim in _claims(facts):
-        if not golden.flags.get(column):
-            continue
-        addresses = _addresses(lead.values, claim.channel, facts)
-        said = {facts.status(claim.channel, one, claim.purpose) for one in addresses}
-        if lead.claims.get(column) == "granted" or said != {"granted"}:
-            continue
-        payload = {column: _claim("granted", column, lead.values, facts)}
-        yield PlannedOperation(
-            "grant",
-            lead.record_id,
-            lead.remote_id,
-            person_id,
-            payload=payload,
-            expect=_expected(payload, lead, facts),
-        )
+    def operations(self) -> Iterator[PlannedOperation]:
+        wanted = [op for person in self._weighed() for op in self._fields(person)]
+        fresh = [op for op in wanted if not self._refused(op)]
+        held = hold_doubles(fresh, self.side.holders, self.mapped)
+        named = [self._judged(op) for op in held if not self._refused(op)]
+        yield from named
+        sent: dict[str, list[PlannedOperation]] = {}
+        for op in named:
+            if op.released:
+                sent.setdefault(op.record_id, []).append(op)
+        for op in self._consents(sent):
+            if not self._refused(op):
+                yield self._judged(op)
 
+    def _weighed(self) -> Iterator[Person]:
+        """People whose every record here golden has weighed as it stands."""
+        for person_id, person in sorted(self.persons.items()):
+            records = self.records.get(person_id, ())
+            if not any(record.record_id in self.side.behind for record in records):
+                yield person
 
-def _addresses(values: Mapping[str, Any], channel: str, facts: Facts) -> list[str]:
-    column = facts.channels.get(channel)
-    return [one["value"] for one in values.get(column or "") or ()]
+    def _fields(self, person: Person) -> Iterator[PlannedOperation]:
+        records = self.records.get(person.person_id, [])
+        if not person.alive:
+            for record in records:
+                if record.live and record.person_id is not None:
+                    yield self._draft("delete", person.person_id, record)
+            return
+        lead = lead_of(records, self.side)
+        if lead is not None:
+            if person.allowed and lead.accepted and lead.fault is None:
+                yield from self._update(person, lead)
+        elif self._may_create(person, records):
+            yield from self._create(person)
 
+    def _may_create(self, person: Person, records: Sequence[KnownRecord]) -> bool:
+        """Not where people have deleted the person before, copy or original."""
+        deleted = any(record.deleted_by == "them" for record in records)
+        return person.allowed and not self.terms.existing and not deleted
 
-def _withdrawals(
-    person: PersonView, own: Sequence[PlannedOperation], facts: Facts
-) -> Iterator[PlannedOperation]:
-    """For every record, linked or not, inside the audience or not."""
-    deleted = {op.record_id for op in own if op.kind == "delete"}
-    for record in person.records:
-        if not record.live or record.record_id in deleted:
-            continue
-        for column, claim in _claims(facts):
-            if record.claims.get(column) == "withdrawn":
-                continue
-            flag = person.golden.flags.get(column) if person.golden else None
-            after = _after(record, own, claim.channel, facts)
-            out = [
-                one
-                for one in after
-                if facts.status(claim.channel, one, claim.purpose) == "withdrawn"
-            ]
-            if flag is not False and not out:
-                continue
-            payload = {column: _claim("withdrawn", column, record.values, facts)}
-            yield PlannedOperation(
-                "withdraw",
-                record.record_id,
-                record.remote_id,
-                person.person_id,
-                payload=payload,
-                expect=_expected(payload, record, facts),
+    def _update(self, person: Person, lead: KnownRecord) -> Iterator[PlannedOperation]:
+        base = self.side.base.get(lead.record_id)
+        changes = update(person, lead, base, self.mapped, self.terms)
+        if changes.agreed:
+            yield replace(
+                self._draft("agree", person.person_id, lead, content=changes.agreed),
+                payload={},
+                pairs=changes.agreed,
+            )
+        if changes.payload:
+            yield replace(
+                self._draft("update", person.person_id, lead, content=changes.payload),
+                expect=changes.expect,
+                stamps=changes.stamps,
+                pairs=changes.pairs,
             )
 
+    def _create(self, person: Person) -> Iterator[PlannedOperation]:
+        changes = creation(person, self.mapped, self.terms)
+        if changes.payload:
+            content = {**changes.payload, **claims_of(person, self.mapped)}
+            yield replace(
+                self._draft("create", person.person_id, None, content=content),
+                stamps=changes.stamps,
+                pairs=changes.pairs,
+            )
 
-def _after(
-    record: RecordView, own: Sequence[PlannedOperation], channel: str, facts: Facts
-) -> set[str]:
-    """The addresses the record will have once *own* is carried out."""
-    column = facts.channels.get(channel, "")
-    have = set(_addresses(record.values, channel, facts))
-    for op in own:
-        value = op.payload.get(column)
-        if op.record_id != record.record_id or value is None:
-            continue
-        if isinstance(value, dict):
-            have = have - set(value["remove"]) | {one["value"] for one in value["add"]}
-        else:
-            have = {one["value"] for one in value}
-    return have
+    def _consents(
+        self, sent: Mapping[str, Sequence[PlannedOperation]]
+    ) -> Iterator[PlannedOperation]:
+        for telling in withdrawals(self.persons, self.side, self.terms, self.mapped, sent):
+            yield self._told("withdraw", telling)
+        for person in self._weighed():
+            lead = lead_of(self.records.get(person.person_id, ()), self.side)
+            if person.alive and person.allowed and lead is not None and lead.fault is None:
+                for telling in grants(person, lead, self.terms, self.mapped, sent):
+                    yield self._told("grant", telling)
 
+    def _told(self, kind: str, telling: Telling) -> PlannedOperation:
+        record, claim = telling.record, telling.claim
+        owner = self.side.owners.get(record.record_id)
+        op = self._draft(kind, owner, record, content={claim.column: telling.state})
+        if kind == "grant" and claim.state in record.fields:
+            return replace(op, expect={claim.state: record.fields[claim.state]})
+        return op
 
-def _unique_values(
-    planned: Sequence[PlannedOperation], people: Sequence[PersonView], facts: Facts
-) -> list[PlannedOperation]:
-    """Of two records with one value of a unique field, the one that has it is written."""
-    owners: dict[tuple[str, str], str] = {}
-    for person in people:
-        for record in person.records:
-            if record.live:
-                for column in facts.unique:
-                    for value in _said(record.values.get(column)):
-                        owners.setdefault((column, value), record.record_id)
-    decided = []
-    for op in sorted(planned, key=lambda op: (ORDER[op.kind], op.record_id)):
-        taken = None
-        for column in facts.unique:
-            for value in _said(op.payload.get(column)):
-                owner = owners.setdefault((column, value), op.record_id)
-                if owner != op.record_id:
-                    taken = column
-        held = taken is not None and op.kind in ("create", "update")
-        decided.append(
-            replace(op, state="held", reason=f"{taken} is another record's there") if held else op
+    def _draft(
+        self,
+        kind: str,
+        person_id: str | None,
+        record: KnownRecord | None,
+        *,
+        content: Values | None = None,
+    ) -> PlannedOperation:
+        record_id = record.record_id if record is not None else new_record(person_id or "")
+        return PlannedOperation(
+            op_id="",
+            content_id="",
+            plan_no=self.terms.plan_no,
+            kind=kind,
+            record_id=record_id,
+            remote_id=record.remote_id if record is not None else None,
+            person_id=person_id,
+            payload=content or {},
         )
-    return decided
 
+    def _identified(self, op: PlannedOperation) -> PlannedOperation:
+        content = op.pairs if op.kind == "agree" else op.payload
+        platform = self.mapped.platform
+        named = content_id(self.terms.hashed, platform, op.record_id, op.kind, content)
+        return replace(op, content_id=named)
 
-def _said(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [one["value"] for one in value["add"]]
-    if isinstance(value, list):
-        return [one["value"] for one in value]
-    return [] if value is None else [str(value)]
+    def _refused(self, op: PlannedOperation) -> bool:
+        """Whether the platform has refused exactly this for good."""
+        base = self.side.base.get(op.record_id)
+        refused = base.rejects.get(op.kind) if base is not None else None
+        return refused is not None and refused == self._identified(op).content_id
+
+    def _judged(self, op: PlannedOperation) -> PlannedOperation:
+        """Name the operation's content and say whether it may go."""
+        op = self._identified(op)
+        if op.state == "held":
+            return op
+        if op.content_id in self.approved:
+            return replace(op, state="approved")
+        free = self.terms.delivery == "auto" or op.kind in ("agree", "withdraw")
+        return replace(op, state="auto" if free else "pending")

@@ -1,0 +1,83 @@
+"""Plans as people see them: what waits, what is approved, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import polars as pl
+
+from concord.assets.snapshot import Change, publish
+from concord.assets.table import Table
+from concord.steps.context import Context
+
+__all__ = ["approve", "planned", "statuses"]
+
+
+def planned(ctx: Context, platform: str) -> list[dict[str, Any]]:
+    """The operations of the newest plan that have no receipt; columns, no values."""
+    rows = _open_rows(ctx, platform).sort("position").to_dicts()
+    return [
+        {
+            **{name: row[name] for name in _SHOWN},
+            "columns": sorted({*orjson.loads(row["payload"] or "{}"), *_agreed(row)}),
+        }
+        for row in rows
+    ]
+
+
+_SHOWN = ("op_id", "kind", "record_id", "person_id", "state", "reason")
+
+
+def _agreed(row: dict[str, Any]) -> list[str]:
+    return list(orjson.loads(row["pairs"] or "{}")) if row["kind"] == "agree" else []
+
+
+def _open_rows(ctx: Context, platform: str) -> pl.DataFrame:
+    plan = ctx.open(f"sync/{platform}/plan").frame().collect()
+    done = ctx.open(f"sync/{platform}/receipts").frame(columns=["op_id"]).collect()
+    return plan.join(done, on="op_id", how="anti")
+
+
+def approve(ctx: Context, platform: str, *, only: Sequence[str] | None = None) -> int:
+    """Let pending operations be sent; returns how many. Approving again changes nothing.
+
+    Args:
+        only: operation ids; all pending ones when None.
+    """
+    count = 0
+
+    def work(table: Table, _cursors: object) -> Change:
+        nonlocal count
+        rows = table.frame().filter(pl.col("state") == "pending").collect()
+        if only is not None:
+            rows = rows.filter(pl.col("op_id").is_in(list(only)))
+        count = rows.height
+        return Change(rows.drop("_row_hash").with_columns(pl.lit("approved").alias("state")))
+
+    publish(ctx.open(f"sync/{platform}/plan"), work, upto={}, run=ctx.run)
+    return count
+
+
+def statuses(ctx: Context) -> list[dict[str, Any]]:
+    """One row a platform that is written to."""
+    found = []
+    for name, declared in sorted(ctx.project.platforms.items()):
+        if declared.direction == "in":
+            continue
+        states = _open_rows(ctx, name)["state"].value_counts().rows()
+        counts = {str(state): int(rows) for state, rows in states}
+        outcomes = ctx.open(f"sync/{name}/receipts").frame(columns=["status"]).collect()
+        done = {str(k): int(v) for k, v in sorted(outcomes["status"].value_counts().rows())}
+        found.append(
+            {
+                "platform": name,
+                "delivery": ctx.project.delivers(name),
+                "pending": counts.get("pending", 0),
+                "free": counts.get("auto", 0) + counts.get("approved", 0),
+                "held": counts.get("held", 0),
+                "receipts": ", ".join(f"{k} {v}" for k, v in done.items()) or "none",
+            }
+        )
+    return found

@@ -1,0 +1,49 @@
+"""Which jobs have work that no event announced: their cursors tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from concord.assets.commit import Position
+from concord.assets.table import Table
+from concord.contracts.document import Contract
+from concord.jobs import GOLDEN, Job
+from concord.steps.context import Context
+from concord.steps.plan import plan_positions, unready
+from concord.steps.positions import positions
+from concord.steps.receipts import unsettled
+
+__all__ = ["behind"]
+
+
+def behind(ctx: Context) -> Iterator[str]:
+    """Names of jobs with a snapshot, a plan or a receipt after their cursor, upstream first."""
+    for job in ctx.project.jobs:
+        if job.step == "deliver" and job.platform is not None:
+            if unsettled(ctx, job.platform):
+                yield job.name
+        elif job.step in _LOOKED_AT and _is_behind(ctx, job):
+            yield job.name
+
+
+_LOOKED_AT = ("consent", "clean", "resolve", "survivorship", "plan", "acknowledge")
+
+
+def _is_behind(ctx: Context, job: Job) -> bool:
+    if job.step == "plan" and job.platform is not None:
+        if unready(ctx, job.platform) is not None:
+            return False
+        upto = plan_positions(ctx, job.platform)
+    else:
+        upto = positions({name: ctx.open(name) for name in job.reads}, *_contracts(ctx, job))
+    return any(_lags(ctx.open(name), upto) for name in job.writes)
+
+
+def _contracts(ctx: Context, job: Job) -> tuple[Contract, ...]:
+    name = {"clean": f"clean/{job.platform}", "survivorship": GOLDEN}.get(job.step)
+    contract = ctx.project.contract(name) if name else None
+    return (contract,) if contract else ()
+
+
+def _lags(table: Table, upto: dict[str, Position]) -> bool:
+    return any(at.is_ahead_of(table.cursor(name, at.table_id)) for name, at in upto.items())

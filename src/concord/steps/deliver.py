@@ -1,0 +1,145 @@
+"""Deliver: carry out the plan's operations in batches; a receipt for each, appended at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from concord.assets.changes import changes
+from concord.assets.snapshot import Published
+from concord.normalise.claims import claim_column, native_claim
+from concord.normalise.native import native
+from concord.platforms.base import Operation, Outcome, Receipt, Verb
+from concord.platforms.registry import Platform
+from concord.steps.context import Context, Progress, Result
+from concord.steps.platforms import Mapping, mapping_for, opened
+from concord.steps.receipts import append_receipts, unsettled
+from concord.steps.settle import settle
+from concord.sync.operations import PlannedOperation, StoredReceipt
+
+__all__ = ["deliver"]
+
+_VERBS = {"create": Verb.CREATE, "delete": Verb.DELETE}
+
+
+def deliver(ctx: Context, *, platform: str, chunk: int = 0) -> Result:
+    """Send what is free to be sent and has no receipt.
+
+    A second try of the same task first settles what the first one left in doubt; what is settled
+    is planned anew, never sent again.
+
+    Args:
+        chunk: which part of the plan; one writer does all of it.
+    """
+    mapping = mapping_for(ctx, platform)
+    published: list[Published] = []
+    writes = calls = 0
+    with opened(ctx, platform) as sink:
+        if ctx.run.try_number > 1 or not _planned_here(ctx, platform):
+            calls += settle(ctx, platform, sink, mapping)
+        waiting = unsettled(ctx, platform)
+        agreed = [op for op in waiting if op.kind == "agree"]
+        done = append_receipts(
+            ctx, platform, [StoredReceipt.to(op, "agree", ctx.now()) for op in agreed]
+        )
+        published += [done] if done else []
+        todo = _unmoved(ctx, platform, [op for op in waiting if op.kind != "agree"])
+        for batch in _batches(todo, mapping.capabilities.batch):
+            receipts = _sent(ctx, platform, sink, mapping, batch)
+            done = append_receipts(ctx, platform, receipts)
+            published += [done] if done else []
+            writes += sum(one.status == "ok" for one in receipts)
+            calls += 1
+            ctx.tell(Progress("deliver", platform, writes, len(todo), "writes"))
+    notes = _notes(platform, todo, writes)
+    return Result(
+        "deliver",
+        platform,
+        tuple(published[-1:]),
+        writes=writes,
+        rows_in=len(waiting),
+        notes=notes,
+    )
+
+
+def _planned_here(ctx: Context, platform: str) -> bool:
+    """Whether the plan was made by this very run: then nothing of it can have been sent before."""
+    record = ctx.open(f"sync/{platform}/plan").newest_record()
+    return record is not None and _dag_run(record.run) == _dag_run(ctx.run.id)
+
+
+def _dag_run(run: str) -> str:
+    return run.rsplit("/", 2)[0]
+
+
+def _notes(platform: str, todo: Sequence[PlannedOperation], writes: int) -> tuple[str, ...]:
+    left = len(todo) - writes
+    return (f"{platform}: {left} of {len(todo)} writes did not happen",) if left else ()
+
+
+def _unmoved(
+    ctx: Context, platform: str, ops: Sequence[PlannedOperation]
+) -> list[PlannedOperation]:
+    """Operations whose record is as the plan saw it; the others are planned anew."""
+    if not ops:
+        return []
+    raw = ctx.open(f"raw/{platform}")
+    record = ctx.open(f"sync/{platform}/plan").newest_record()
+    seen = {one.dataset: one.upto for one in record.inputs} if record else {}
+    moved = changes(raw, seen.get(raw.dataset.name, -1), raw.version, columns=["record_id"])
+    gone = set(moved["record_id"].to_list()) if seen else set()
+    return [op for op in ops if op.record_id not in gone]
+
+
+def _batches(ops: Iterable[PlannedOperation], size: int) -> Iterable[list[PlannedOperation]]:
+    left = iter(ops)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def _sent(
+    ctx: Context,
+    platform: str,
+    sink: Platform,
+    mapping: Mapping,
+    batch: Sequence[PlannedOperation],
+) -> list[StoredReceipt]:
+    answers = sink.write([_operation(ctx, op, mapping) for op in batch])
+    return [_stored(ctx, platform, op, answer) for op, answer in zip(batch, answers, strict=True)]
+
+
+def _operation(ctx: Context, op: PlannedOperation, mapping: Mapping) -> Operation:
+    claims = {claim_column(one): one for one in mapping.fields.claims}
+    plain = {name: value for name, value in op.payload.items() if name not in claims}
+    current = None if op.kind == "create" else op.expect
+    values = dict(native(plain, mapping.fields, current=current))
+    for name, value in op.payload.items():
+        if name in claims:
+            said = {"claim": value, "at": ctx.now().isoformat()}
+            values |= native_claim(claims[name], said)
+    return Operation(
+        op_id=op.op_id,
+        verb=_VERBS.get(op.kind, Verb.UPDATE),
+        remote_id=op.remote_id,
+        person_id=op.person_id or "",
+        values=values,
+        expect=dict(op.expect),
+    )
+
+
+def _stored(ctx: Context, platform: str, op: PlannedOperation, answer: Receipt) -> StoredReceipt:
+    record = answer.record
+    remote_id = record.remote_id if record and record.remote_id else op.remote_id
+    record_id = ctx.record_id(platform, remote_id) if remote_id else op.record_id
+    gone = record is None or record.deleted or answer.outcome is Outcome.REJECTED
+    return StoredReceipt.to(
+        op,
+        str(answer.outcome),
+        ctx.now(),
+        record_id=record_id,
+        remote_id=remote_id,
+        code=answer.code or None,
+        version=record.version if record else None,
+        modified_at=record.modified_at if record else None,
+        image=None if gone or record is None else dict(record.fields),
+    )

@@ -1,0 +1,38 @@
+"""Receipts of one platform: which operations still lack one, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from concord.assets.snapshot import Published, append
+from concord.steps.context import Context
+from concord.steps.tables import frame_schema
+from concord.sync.operations import PlannedOperation, StoredReceipt
+
+__all__ = ["append_receipts", "unsettled"]
+
+
+def unsettled(ctx: Context, platform: str) -> list[PlannedOperation]:
+    """Operations free to be sent that have no receipt, in the plan's order."""
+    plan = ctx.open(f"sync/{platform}/plan").frame()
+    rows = plan.filter(pl.col("state").is_in(["auto", "approved"])).collect()
+    if not rows.height:
+        return []
+    receipts = ctx.open(f"sync/{platform}/receipts").frame(columns=["op_id"])
+    done = receipts.filter(pl.col("op_id").is_in(rows["op_id"].implode())).collect()
+    left = rows.join(done, on="op_id", how="anti").sort("position")
+    return [PlannedOperation.of(row) for row in left.drop("_row_hash").to_dicts()]
+
+
+def append_receipts(
+    ctx: Context, platform: str, receipts: Sequence[StoredReceipt]
+) -> Published | None:
+    """Append receipts; the same ones twice are one append."""
+    if not receipts:
+        return None
+    schema = frame_schema(ctx.project, f"sync/{platform}/receipts")
+    frame = pl.DataFrame([one.row() for one in receipts], schema=dict(schema), orient="row")
+    marker = ctx.hash("receipts", *sorted(one.op_id for one in receipts))
+    return append(ctx.open(f"sync/{platform}/receipts"), frame, run=ctx.run, marker=marker)

@@ -1,0 +1,81 @@
+"""Settle: find out what became of operations that were perhaps sent and left no receipt.
+
+Nothing is sent again blindly after a kill: what is in doubt is read, told apart from people's
+edits, and given a receipt. Then everything is planned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from concord.assets.snapshot import Change, publish
+from concord.platforms.base import CreateKey, Record
+from concord.platforms.registry import Platform
+from concord.steps.acknowledge import acknowledged
+from concord.steps.context import Context
+from concord.steps.platforms import Mapping
+from concord.steps.raw_rows import Seen, known_rows, raw_frame, seen_rows
+from concord.steps.receipts import append_receipts, unsettled
+from concord.sync.operations import PlannedOperation, StoredReceipt
+
+__all__ = ["settle"]
+
+
+def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> int:
+    """Acknowledge receipts, then settle what has none. Returns the calls it took."""
+    if ctx.project.platform(platform).direction == "in":
+        return 0
+    acknowledged(ctx, platform, mapping)
+    doubtful = [op for op in unsettled(ctx, platform) if op.kind != "agree"]
+    if not doubtful:
+        return 0
+    found, calls = _found(source, doubtful)
+    by_record: dict[str, list[PlannedOperation]] = {}
+    for op in doubtful:
+        record = found.get(op.op_id)
+        if record is not None and record.remote_id is not None:
+            record_id = ctx.record_id(platform, record.remote_id)
+            by_record.setdefault(record_id, []).append(op)
+    raw = ctx.open(f"raw/{platform}")
+    seen = [
+        Seen(record_id, found[ops[-1].op_id], ctx.now(), tuple(op.sent(sure=False) for op in ops))
+        for record_id, ops in by_record.items()
+    ]
+    rows = seen_rows(mapping, known_rows(raw, list(by_record)), seen)
+    frame = raw_frame(ctx, platform, rows)
+    publish(raw, lambda _table, _cursors: Change(frame), upto={}, run=ctx.run)
+    append_receipts(ctx, platform, [_receipt(ctx, platform, op, found) for op in doubtful])
+    acknowledged(ctx, platform, mapping)
+    return calls
+
+
+def _receipt(
+    ctx: Context, platform: str, op: PlannedOperation, found: dict[str, Record]
+) -> StoredReceipt:
+    record = found.get(op.op_id)
+    if record is None or record.remote_id is None:
+        return StoredReceipt.to(op, "not_sent", ctx.now())
+    return StoredReceipt.to(
+        op,
+        "settled",
+        ctx.now(),
+        record_id=ctx.record_id(platform, record.remote_id),
+        remote_id=record.remote_id,
+    )
+
+
+def _found(source: Platform, doubtful: Sequence[PlannedOperation]) -> tuple[dict[str, Record], int]:
+    """The record behind each operation, by op id; a create that did not land has none."""
+    calls = 0
+    found: dict[str, Record] = {}
+    known = {op.op_id: op.remote_id for op in doubtful if op.remote_id is not None}
+    if known:
+        records = {one.remote_id: one for one in source.read(sorted(set(known.values())))}
+        found |= {op_id: records[remote_id] for op_id, remote_id in known.items()}
+        calls += 1
+    creates = {op.op_id: op.person_id for op in doubtful if op.kind == "create" and op.person_id}
+    if creates and source.capabilities.create_key is not CreateKey.NONE:
+        made = {one.external_id: one for one in source.find(sorted(creates.values()))}
+        found |= {op_id: made[person] for op_id, person in creates.items() if person in made}
+        calls += 1
+    return found, calls

@@ -1,0 +1,179 @@
+"""The throwaway project on Airflow's real scheduler."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from concord.airflow.front import RunReport
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(120)]
+
+Run = Callable[[Path], RunReport]
+
+
+def dataset(root: Path, name: str) -> dict[str, Any]:
+    return json.loads((root / "lake" / f"{name.replace('/', '.')}.json").read_text())
+
+
+def rows(root: Path, sql: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(root / ".concord" / "airflow" / "airflow.db") as database:
+        return database.execute(sql).fetchall()
+
+
+def lineage_events(root: Path) -> list[dict[str, Any]]:
+    lines = (root / ".concord" / "lineage" / "events.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="class")
+def runs(project: Path, run: Run) -> tuple[Path, RunReport, int, RunReport, int]:
+    first = run(project)
+    events = rows(project, "select count(*) from asset_event")[0][0]
+    second = run(project)
+    return (
+        project,
+        first,
+        events,
+        second,
+        rows(project, "select count(*) from asset_event")[0][0],
+    )
+
+
+class TestTwoRuns:
+    def test_everything_ends_well(self, runs):
+        assert (runs[1].exit_code, runs[1].text, runs[3].exit_code) == (0, "", 0)
+
+    def test_the_first_run_reaches_every_platform(self, runs):
+        root = runs[0]
+        assert {p: dataset(root, f"sync/{p}/base")["content"] for p in "abc"} == dict.fromkeys(
+            "abc", 1
+        )
+
+    def test_what_is_upstream_runs_before_what_is_downstream(self, runs):
+        steps = [event.step for event in runs[1].tasks]
+        order = ["extract", "clean", "resolve", "survivorship", "plan", "deliver", "acknowledge"]
+        assert [steps.index(step) for step in order] == sorted(steps.index(step) for step in order)
+
+    def test_each_chunk_is_delivered_once(self, runs):
+        lines = [json.loads(line) for line in (runs[0] / "runs.jsonl").read_text().splitlines()]
+        delivered = Counter(
+            (one["job"], one.get("chunk")) for one in lines if "deliver" in one["job"]
+        )
+        assert delivered == {(f"deliver.{p}", chunk): 1 for p in "abc" for chunk in (0, 1)}
+
+    def test_the_second_run_only_extracts(self, runs):
+        assert {(event.step, event.state) for event in runs[3].tasks} == {("extract", "skipped")}
+
+    def test_the_second_run_emits_no_asset_event(self, runs):
+        assert runs[2] == runs[4] > 0
+
+    def test_only_what_was_published_has_an_event(self, runs):
+        names = rows(
+            runs[0],
+            "select a.name, e.extra from asset_event e join asset a on a.id = e.asset_id",
+        )
+        events = {name: json.loads(extra)["dataset"] for name, extra in names}
+        assert set(events) == {
+            *(f"{kind}/{p}" for kind in ("raw", "quarantine", "clean") for p in "abc"),
+            *(f"sync/{p}/base" for p in "abc"),
+            "people/consents",
+            "people/crosswalk",
+            "golden/contacts",
+        }
+        assert all(name == told for name, told in events.items())
+
+    def test_versions_reach_the_lineage_file(self, runs):
+        done = [
+            event
+            for event in lineage_events(runs[0])
+            if event["eventType"] == "COMPLETE"
+            and event["job"]["name"] == "survivorship.survivorship"
+            and event["outputs"]
+        ]
+        assert [event["job"]["namespace"] for event in done] == ["throwaway"]
+        assert done[0]["outputs"][0]["facets"]["version"]["datasetVersion"] == "0"
+
+    def test_nothing_ran_by_the_calendar(self, runs):
+        kinds = {kind for (kind,) in rows(runs[0], "select distinct run_type from dag_run")}
+        assert kinds <= {"manual", "asset_triggered"}
+
+    def test_the_state_is_for_its_owner_only(self, runs):
+        folder = runs[0] / ".concord"
+        assert [oct(one.stat().st_mode & 0o777) for one in (folder, folder / "airflow")] == [
+            "0o700"
+        ] * 2
+
+
+@pytest.fixture(scope="class")
+def failed(project: Path, run: Run) -> tuple[Path, RunReport]:
+    how = {"clean.a": "once", "clean.b": "terminal", "plan.a": "foreign", "plan.c": "killed"}
+    (project / "behaviour.json").write_text(json.dumps(how))
+    return project, run(project)
+
+
+class TestFailures:
+    """One run: a retry, a refusal, a foreign exception, a process killed without a word."""
+
+    @staticmethod
+    def states(report: RunReport, step: str, platform: str) -> list[str]:
+        return [e.state for e in report.tasks if (e.step, e.platform) == (step, platform)]
+
+    def test_the_run_fails(self, failed):
+        assert failed[1].exit_code == 1
+        assert {(one.step, one.platform) for one in failed[1].failed} == {
+            ("clean", "b"),
+            ("plan", "a"),
+            ("plan", "c"),
+        }
+
+    def test_a_transient_error_is_tried_again(self, failed):
+        assert self.states(failed[1], "clean", "a")[:2] == ["up_for_retry", "success"]
+
+    def test_a_terminal_error_is_tried_once(self, failed):
+        assert self.states(failed[1], "clean", "b") == ["failed"]
+
+    def test_a_failed_branch_leaves_its_neighbours_alone(self, failed):
+        root = failed[0]
+        assert dataset(root, "golden/contacts")["content"] == 1
+        assert dataset(root, "sync/b/base")["content"] == 1
+
+    def test_every_failure_is_one_incident_that_names_its_step(self, failed):
+        incidents = json.loads((failed[0] / "incidents.json").read_text()).values()
+        told = {(one["step"], one["platform"]): (one["kind"], one["error"]) for one in incidents}
+        assert told == {
+            ("clean", "b"): ("failed", "PlatformRefused"),
+            ("plan", "a"): ("failed", "StepFailed"),
+            ("plan", "c"): ("killed", ""),
+        }
+
+    def test_no_foreign_text_is_in_any_file(self, failed):
+        quoted = [
+            path
+            for path in failed[0].rglob("*")
+            if path.is_file() and b"jane.doe" in path.read_bytes()
+        ]
+        assert quoted == []
+
+    def test_the_next_run_catches_up(self, failed, run):
+        root = failed[0]
+        (root / "behaviour.json").unlink()
+        assert run(root).exit_code == 0
+        assert {dataset(root, f"sync/{p}/base")["content"] for p in "abc"} == {1}
+        assert dataset(root, "clean/b")["content"] == 1
+
+
+class TestKilledWorker:
+    def test_the_next_run_completes_what_a_killed_one_began(self, project, run):
+        (project / "behaviour.json").write_text(json.dumps({"resolve": "kill the worker"}))
+        killed = run(project)
+        assert killed.exit_code == 1
+        assert "signal 9" in killed.text
+        assert run(project).exit_code == 0
+        assert {dataset(project, f"sync/{p}/base")["content"] for p in "abc"} == {1}
