@@ -88,12 +88,14 @@ def _refuse_traps(text: str, path: str) -> None:
     closes = (kinds.FlowMappingEndToken, kinds.FlowSequenceEndToken, kinds.BlockEndToken)
     depth = 0
     for token in YAML(typ="rt").scan(text):
+        line = token.start_mark.line + 1
         if isinstance(token, kinds.AnchorToken | kinds.AliasToken):
-            line = token.start_mark.line + 1
             raise _fault(path, line, "anchors and aliases (& and *) are not read", "write it out")
+        if isinstance(token, kinds.TagToken):
+            raise _fault(path, line, "tags (!) are not read", "leave it out")
         depth += isinstance(token, opens) - isinstance(token, closes)
         if depth > MOST_DEPTH:
-            raise _fault(path, token.start_mark.line + 1, f"is nested over {MOST_DEPTH} deep")
+            raise _fault(path, line, f"is nested over {MOST_DEPTH} deep")
 
 
 def _plain(node: Any) -> Any:
@@ -124,7 +126,8 @@ def _line(tree: Any, place: tuple[Any, ...]) -> int:
     line, node = 1, tree
     for part in place:
         try:
-            found = node.lc.key(part) if isinstance(node, dict) else node.lc.item(part)
+            marks = node.lc
+            found = marks.key(part) if isinstance(node, dict) else marks.item(part)
             line, node = found[0] + 1, node[part]
         except (AttributeError, KeyError, IndexError, TypeError):
             break

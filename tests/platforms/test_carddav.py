@@ -188,6 +188,27 @@ def test_note_photo_and_unknown_property_survive_a_changed_phone(book: AddressBo
     assert [stored.photo.value, stored.x_cat.value] == [b"ABC" * 60, "Félix"]
 
 
+def test_cards_in_every_shape_are_read_and_a_broken_one_hides_no_other(book: AddressBook) -> None:
+    shapes = {
+        "folded.vcf": card("UID:1", "FN:Zo\r\n ë", "TEL:1"),
+        "quoted.vcf": card(
+            "UID:2",
+            "FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Zo=\r\n=C3=AB",
+            "TEL:1",
+            version="2.1",
+        ),
+        "grouped.vcf": card("UID:3", "FN:Zoë", "item1.TEL:1", "item1.X-ABLabel:Office"),
+        "feeds.vcf": card("UID:4", "FN:Zoë", "TEL:1").replace("\r\n", "\n"),
+        "broken.vcf": card("UID:5", "FN:Zoë", "no property"),
+        "endless.vcf": card("UID:6", "FN:Zoë").replace("END:VCARD", ""),
+    }
+    for name, text in shapes.items():
+        (book.folder / name).write_text(text, newline="")
+    records, _ = everything(book)
+    read = {name: record.fields["FN"] for name, record in records.items() if not record.fault}
+    assert read == dict.fromkeys(("folded.vcf", "quoted.vcf", "grouped.vcf", "feeds.vcf"), "Zoë")
+
+
 @pytest.mark.parametrize("version", ["3.0", "4.0"])
 def test_a_card_of_either_version_is_read_and_written(book: AddressBook, version: str) -> None:
     lines = ("UID:a", "FN:Ada", "N:King;Ada;;;", "BDAY:19801231", "REV:20250101T000000Z")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from concord.platforms.base import ListPatch
 from concord.platforms.vcard import (
-    DamagedCardError,
     edited,
     is_native,
     modified_at,
     native_fields,
     new_card,
 )
+from concord.platforms.vcard_lines import DamagedCardError
 
 
 def card(*lines: str, version: str = "3.0", newline: str = "\r\n") -> str:

@@ -102,8 +102,7 @@ class Engine:
         from concord.steps.registry import run_step
 
         job = project.job(attempt.job)
-        key = _connect(project.record_key).password.encode()
-        context = _context(project, attempt, key=key, tell=tell)
+        context = _context(project, attempt, key=_record_key(project), tell=tell)
         return run_step(job.step, context, platform=job.platform, **options)
 
     def record(self, project: Project, incidents: Sequence[Incident]) -> None:
@@ -124,8 +123,7 @@ class Engine:
 
 def command_context(project: Project, attempt: Attempt) -> Context:
     """A context for what runs outside any task."""
-    key = _connect(project.record_key).password.encode()
-    return _context(project, attempt, key=key, tell=_silent)
+    return _context(project, attempt, key=_record_key(project), tell=_silent)
 
 
 def reading_context(project: Project, attempt: Attempt) -> Context:
@@ -141,6 +139,18 @@ def _connect(name: str) -> Connection:
     from concord.airflow.connections import connect
 
     return connect(name)
+
+
+def _record_key(project: Project) -> bytes:
+    from concord.errors import MissingConnection
+
+    key = _connect(project.record_key).password.encode()
+    if not key:
+        raise MissingConnection(
+            f"the Airflow connection {project.record_key!r} has no password; it is the key that "
+            "every id is made with: set it once, to at least 32 random characters, and keep it"
+        )
+    return key
 
 
 def _context(

@@ -70,7 +70,9 @@ class Event:
 
     def to_line(self) -> str:
         """One JSON line; what has its default is left out."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value}) + "\n"
+        plain = asdict(Event(self.what))
+        told = {name: value for name, value in asdict(self).items() if value != plain[name]}
+        return json.dumps({"what": self.what, **told}) + "\n"
 
     @classmethod
     def from_line(cls, line: str) -> Event:

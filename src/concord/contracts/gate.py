@@ -7,7 +7,7 @@ duplicates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -32,8 +32,8 @@ class Verdict:
         quarantined: the other rows, with ``rules``: ids of the rules they broke, sorted.
     """
 
-    accepted: pl.DataFrame
-    quarantined: pl.DataFrame
+    accepted: pl.DataFrame = field(repr=False)
+    quarantined: pl.DataFrame = field(repr=False)
     report: Report
 
 

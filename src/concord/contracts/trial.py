@@ -49,24 +49,21 @@ def lift_faults(contract: Contract, *, path: str, line_of: LineOf | None = None)
 
 def _reasons(rule: Rule, contract: Contract, probe: pl.DataFrame) -> Iterator[str]:
     try:
-        fine = probe.select(expression(rule, contract).alias("fine"))["fine"]
-        alone = pl.concat(
-            row.select(expression(rule, contract).alias("fine"))
-            for row in probe.iter_slices(1)
-            if rule.kind != "unique"
-        )["fine"]
+        fine = _answers(rule, contract, probe)
+        alone = [_answers(rule, contract, row) for row in probe.iter_slices(1)]
     except ValueError as error:
-        if rule.kind in ("row", "elements"):
-            yield str(error)
-        else:
-            yield type(error).__name__
-    except Exception as error:
+        yield str(error)
+    except pl.exceptions.PolarsError as error:
         yield f"Polars says {type(error).__name__}; dates are written DATE '2026-01-31'"
     else:
         if fine.dtype != pl.Boolean or len(fine) != probe.height:
             yield "it is no condition on one row"
-        elif rule.kind != "unique" and not fine.equals(alone):
+        elif rule.kind != "unique" and not fine.equals(pl.concat(alone)):
             yield "it looks at other rows"
+
+
+def _answers(rule: Rule, contract: Contract, rows: pl.DataFrame) -> pl.Series:
+    return rows.select(expression(rule, contract).alias("fine"))["fine"]
 
 
 def _probe(contract: Contract) -> pl.DataFrame:

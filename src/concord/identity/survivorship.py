@@ -81,7 +81,7 @@ def survive(
     persons = _flags(persons, consents, golden)
     persons = persons.join(_gathered(sources), on="person_id", how="left")
     persons = _updated_at(persons, golden)
-    living = persons.select(_completed(persons, schema), pl.col(SOURCES))
+    living = persons.select(*_completed(persons, schema), pl.col(SOURCES))
     return pl.concat([living, _tombstones(dead, living, golden)])
 
 

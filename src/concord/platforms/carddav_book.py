@@ -21,8 +21,8 @@ from concord.platforms.dav_xml import (
     propfind,
     sync_collection,
 )
-from concord.platforms.vcard import DamagedCardError, modified_at, native_fields
-from concord.platforms.vcard_lines import card_text
+from concord.platforms.vcard import modified_at, native_fields
+from concord.platforms.vcard_lines import DamagedCardError, card_text
 
 __all__ = ["DAMAGED", "PERSON", "Book", "Changed", "Stored", "name_of"]
 

@@ -14,7 +14,8 @@ from concord.platforms.base import Native, Operation, Outcome, Receipt, Record, 
 from concord.platforms.carddav_book import DAMAGED, PERSON, Book, Stored, name_of
 from concord.platforms.dav import Answer
 from concord.platforms.dav_xml import error_code
-from concord.platforms.vcard import DamagedCardError, edited, native_fields, new_card
+from concord.platforms.vcard import edited, native_fields, new_card
+from concord.platforms.vcard_lines import DamagedCardError
 
 __all__ = ["Writer"]
 

@@ -37,7 +37,7 @@ from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration, SqlOptions
 from concord.platforms.natives import native_fields
 from concord.platforms.sql_session import Row, Session
-from concord.platforms.sql_table import Table, described, instant_of
+from concord.platforms.sql_table import Table, described, instant_of, quoted, regclass
 from concord.platforms.sql_write import carry_out, live_owners, records_by_id
 
 __all__ = ["Sql"]
@@ -65,7 +65,7 @@ class Sql:
         declaration: PlatformDeclaration,
         connection: Connection,
         *,
-        root: Path | None = None,
+        root: Path | None = None,  # noqa: ARG002 (every kind is made alike)
     ) -> None:
         """Args: root: unused; a database is no place in the project's folder."""
         if not isinstance(declaration.options, SqlOptions):
@@ -101,8 +101,8 @@ class Sql:
     def check(self) -> CheckReport:
         """See `Source.check`."""
         table = self._table
-        quoted = table.identifier.as_string(None)
-        version, replica, readable, writable, deletable = self._session.rows(_RIGHTS, [quoted])[0]
+        named = regclass(self._options)
+        version, replica, readable, writable, deletable = self._session.rows(_RIGHTS, [named])[0]
         deletes = deletable or self._options.deleted_at is not None
         sample = self._page(sql.SQL("NOT {}").format(table.dead), (), most=_SAMPLE)
         return CheckReport(
@@ -121,9 +121,7 @@ class Sql:
         table, order = self._table, sql.SQL("{}, {}").format(self._table.instant, self._table.id)
         columns = (self._options.updated_at, self._options.deleted_at)
         recent = sql.SQL(" OR ").join(
-            sql.SQL("{} >= %s::timestamptz - make_interval(secs => %s)").format(
-                sql.Identifier(column)
-            )
+            sql.SQL("{} >= %s::timestamptz - make_interval(secs => %s)").format(quoted(column))
             for column in columns
             if column
         )
@@ -231,6 +229,6 @@ class Sql:
             yield f"{external} has no unique index: only Concord itself keeps it unique."
         if options.deleted_at is None:
             yield "No deleted_at is declared: deletions are seen in full listings only."
-        undated = sql.SQL("{} IS NULL").format(sql.Identifier(options.updated_at))
+        undated = sql.SQL("{} IS NULL").format(quoted(options.updated_at))
         if self._page(undated, (), most=1):
             yield f"Some rows have no {options.updated_at}: only full listings see them change."

@@ -115,6 +115,9 @@ class Session:
             **{**parameters, **extra}, autocommit=True, prepare_threshold=None
         )
         connection.adapters.register_loader("text", _Text)
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # Such a server knows no encoding, and fails a page over one text that is no UTF-8.
+            connection.execute("SET client_encoding TO 'SQL_ASCII'")
         for setting in _SETTINGS:
             connection.execute("SELECT set_config(%s, %s, false)", setting)
         return connection

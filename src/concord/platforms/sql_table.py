@@ -14,9 +14,9 @@ from concord.platforms.base import Record
 from concord.platforms.declaration import SqlOptions
 from concord.platforms.sql_session import Row, Session
 
-__all__ = ["Column", "Table", "described", "instant_of"]
+__all__ = ["Column", "Table", "described", "instant_of", "quoted", "regclass"]
 
-_LONGEST = 65_536  # characters of one value; a longer one makes its record damaged
+_LONGEST = 65_536  # bytes of one value; a longer one makes its record damaged
 _INSTANT = "timestamp with time zone"
 _ZONELESS = "timestamp without time zone"
 _ISO = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00$")
@@ -66,20 +66,20 @@ class Table:
     @property
     def identifier(self) -> sql.Identifier:
         """The table's name, quoted."""
-        return sql.Identifier(*self.options.table.split("."))
+        return quoted(*self.options.table.split("."))
 
     @property
     def id(self) -> sql.Identifier:
         """The id's column, quoted."""
-        return sql.Identifier(self.options.id)
+        return quoted(self.options.id)
 
     @property
     def instant(self) -> sql.Composable:
         """When a row last changed: an application may soft-delete and leave updated_at alone."""
-        updated = sql.Identifier(self.options.updated_at)
+        updated = quoted(self.options.updated_at)
         if self.options.deleted_at is None:
             return updated
-        deleted = sql.Identifier(self.options.deleted_at)
+        deleted = quoted(self.options.deleted_at)
         return sql.SQL("greatest({}, {})").format(updated, deleted)
 
     @property
@@ -87,7 +87,7 @@ class Table:
         """Whether a row is soft-deleted."""
         if self.options.deleted_at is None:
             return sql.SQL("false")
-        return sql.SQL("({} IS NOT NULL)").format(sql.Identifier(self.options.deleted_at))
+        return sql.SQL("({} IS NOT NULL)").format(quoted(self.options.deleted_at))
 
     @property
     def image(self) -> sql.Composed:
@@ -97,17 +97,21 @@ class Table:
             sql.SQL("{}::text").format(self.id),
             sql.SQL("({})::text").format(self.instant),
             self.dead,
-            sql.SQL("{}::text").format(sql.Identifier(external)) if external else sql.SQL("NULL"),
+            sql.SQL("{}::text").format(quoted(external)) if external else sql.SQL("NULL"),
             *(
                 sql.SQL("CASE WHEN NOT {dead} THEN left({column}::text, {most}) END").format(
                     dead=self.dead,
-                    column=sql.Identifier(native),
+                    column=quoted(native),
                     most=sql.Literal(_LONGEST + 1),
                 )
                 for native in self.natives
             ),
         ]
-        return sql.SQL(", ").join(parts)
+        # Named, since ORDER BY would take an output of the id's name, and sort it as text.
+        return sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(part, sql.Identifier(f"concord {number}"))
+            for number, part in enumerate(parts)
+        )
 
     def cast(self, column: str, *, array: bool = False) -> sql.Composable:
         """A placeholder for text (or an array of texts) that becomes the column's own type."""
@@ -151,8 +155,7 @@ def described(session: Session, name: str, options: SqlOptions, natives: tuple[s
         PlatformRefused: the table or a column is missing, the id is not unique, an instant has no
             zone, a mapped column is an array.
     """
-    quoted = sql.Identifier(*options.table.split(".")).as_string(None)
-    found = [Column(*row) for row in session.rows(_COLUMNS, [quoted])]
+    found = [Column(*row) for row in session.rows(_COLUMNS, [regclass(options)])]
     if not found:
         raise PlatformRefused(name, f"there is no table {options.table}, or no right to see it")
     columns = {column.name: column for column in found}
@@ -163,6 +166,16 @@ def described(session: Session, name: str, options: SqlOptions, natives: tuple[s
     for fault in _faults(options, natives, columns):
         raise PlatformRefused(name, f"table {options.table}: {fault}")
     return Table(name, options, natives, columns)
+
+
+def quoted(*names: str) -> sql.Identifier:
+    """A name in a query that has parameters: there a percent sign must stand twice."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
+
+
+def regclass(options: SqlOptions) -> str:
+    """The table's quoted name as a value."""
+    return sql.Identifier(*options.table.split(".")).as_string(None)
 
 
 def instant_of(text: str | None) -> datetime | None:
@@ -201,7 +214,10 @@ def _faults(
 
 
 def _sound(value: str) -> bool:
-    return len(value) <= _LONGEST and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    try:
+        return len(value.encode()) <= _LONGEST
+    except UnicodeEncodeError:
+        return False
 
 
 def _iso(text: str | None) -> str | None:

@@ -17,7 +17,7 @@ from psycopg import sql
 from concord.errors import PlatformRefused
 from concord.platforms.base import ListPatch, Native, Operation, Outcome, Receipt, Record, Verb
 from concord.platforms.sql_session import Row, is_refusal_of_a_row
-from concord.platforms.sql_table import Table
+from concord.platforms.sql_table import Table, quoted
 
 __all__ = ["Query", "carry_out", "live_owners", "records_by_id"]
 
@@ -165,7 +165,7 @@ class _Batch:
             "INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {image}"
         ).format(
             table=self._table.identifier,
-            columns=sql.SQL(", ").join(map(sql.Identifier, [*names, options.updated_at])),
+            columns=sql.SQL(", ").join(map(quoted, [*names, options.updated_at])),
             values=sql.SQL(", ").join(
                 [*(sql.Placeholder() for _ in names), sql.SQL("clock_timestamp()")]
             ),
@@ -180,8 +180,8 @@ class _Batch:
         clock = dict.fromkeys([*now, updated_at], sql.SQL("clock_timestamp()"))
         names = [name for name in values if name not in clock]
         assignments = [
-            *(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in names),
-            *(sql.SQL("{} = {}").format(sql.Identifier(name), to) for name, to in clock.items()),
+            *(sql.SQL("{} = %s").format(quoted(name)) for name in names),
+            *(sql.SQL("{} = {}").format(quoted(name), to) for name, to in clock.items()),
         ]
         statement = sql.SQL("UPDATE {table} SET {assignments} WHERE {id} = {key} RETURNING {image}")
         return self._one(
@@ -214,7 +214,7 @@ class _Batch:
             "UPDATE {table} SET {external} = NULL WHERE {external} = {key} AND {dead} RETURNING 1"
         ).format(
             table=self._table.identifier,
-            external=sql.Identifier(external),
+            external=quoted(external),
             key=self._table.cast(external),
             dead=self._table.dead,
         )
@@ -261,8 +261,8 @@ def _records(
     if not keys:
         return {}
     select = sql.SQL("SELECT {image} FROM {table} WHERE {where} ORDER BY {id} {lock}")
-    known = sql.SQL("{} = ANY({})").format(sql.Identifier(column), table.cast(column, array=True))
-    as_text = sql.SQL("{}::text = ANY(%s)").format(sql.Identifier(column))
+    known = sql.SQL("{} = ANY({})").format(quoted(column), table.cast(column, array=True))
+    as_text = sql.SQL("{}::text = ANY(%s)").format(quoted(column))
     parts: dict[str, Any] = {
         "image": table.image,
         "table": table.identifier,
@@ -276,10 +276,10 @@ def _records(
             raise
         rows = query(select.format(where=as_text, **parts), [keys])
     records = [table.record(row, table.options.table) for row in rows]
-    # Of several rows with one person_id the living one counts, and of those the first.
+    # Of several rows with one person_id a living one counts: it is put in last.
     return {
         key: record
-        for record in sorted(reversed(records), key=lambda record: not record.deleted)
+        for record in sorted(records, key=lambda record: not record.deleted, reverse=True)
         if (key := record.external_id if by_person else record.remote_id) is not None
     }
 
@@ -313,11 +313,7 @@ def _is_no_text(value: str) -> bool:
 
 
 def _texts(values: Mapping[str, Native | ListPatch]) -> dict[str, str | None]:
-    return {name: value or None for name, value in values.items() if not _is_list(value)}
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, (list, ListPatch))
+    return {name: value or None for name, value in values.items() if isinstance(value, str | None)}
 
 
 def _same(wanted: Mapping[str, Native], found: Mapping[str, Native]) -> bool:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from concord.platforms.base import ListPatch, Native
-from concord.platforms.vcard_lines import Card, DamagedCardError, Line, parse
+from concord.platforms.vcard_lines import Card, Line, parse
 from concord.platforms.vcard_values import (
     element_value,
     is_preferred,
@@ -31,7 +31,6 @@ from concord.platforms.vcard_write import element_line, escaped, line_with, put,
 
 __all__ = [
     "MULTIVALUED",
-    "DamagedCardError",
     "edited",
     "is_native",
     "modified_at",

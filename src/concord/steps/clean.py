@@ -14,10 +14,9 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.contracts.breaker import breaker
 from concord.contracts.document import Contract
 from concord.contracts.gate import RULES as BROKEN
-from concord.contracts.gate import gate
+from concord.contracts.gate import breaker, gate
 from concord.contracts.report import Report
 from concord.contracts.schema import frame_schema as contract_columns
 from concord.normalise.canonical import canonical

@@ -13,8 +13,7 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.contracts.breaker import breaker
-from concord.contracts.gate import gate
+from concord.contracts.gate import breaker, gate
 from concord.jobs import CONSENTS
 from concord.privacy.consent import Claim, ConsentRow, Refused, fold_claims
 from concord.steps.context import Context, Result

@@ -44,7 +44,7 @@ def deliver(ctx: Context, *, platform: str, chunk: int = 0) -> Result:
         )
         published += [done] if done else []
         todo = _unmoved(ctx, platform, [op for op in waiting if op.kind != "agree"])
-        for batch in _batches(todo, mapping.capabilities.batch):
+        for batch in _batches(todo, sink.capabilities.batch):
             receipts = _sent(ctx, platform, sink, mapping, batch)
             done = append_receipts(ctx, platform, receipts)
             published += [done] if done else []

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from concord.contracts.document import Contract
 from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
-from concord.platforms.base import Capabilities
-from concord.platforms.connection import Connection
 from concord.platforms.registry import Platform, kind, open_platform
 from concord.steps.context import Context
 from concord.sync.mapped import ClaimColumn, Mapped
@@ -25,7 +23,6 @@ class Mapping:
     fields: FieldMap
     mapped: Mapped
     contract: Contract
-    capabilities: Capabilities
 
 
 def mapping_for(ctx: Context, platform: str) -> Mapping:
@@ -33,10 +30,8 @@ def mapping_for(ctx: Context, platform: str) -> Mapping:
     declaration = ctx.project.platform(platform)
     contract = ctx.project.contract(f"clean/{platform}")
     assert contract is not None
-    unconnected = Connection(declaration.connection)
-    made = kind(declaration.kind)(platform, declaration, unconnected, root=ctx.project.root)
-    capabilities = made.capabilities
-    fields = mapping_of(declaration, contract, capabilities.multivalued, ctx.project.region)
+    many: frozenset[str] = getattr(kind(declaration.kind), "multivalued", frozenset())
+    fields = mapping_of(declaration, contract, many, ctx.project.region)
     unique = {
         column
         for column in fields.columns
@@ -52,7 +47,7 @@ def mapping_for(ctx: Context, platform: str) -> Mapping:
         claims=_claims(fields, contract),
         unique=frozenset(unique),
     )
-    return Mapping(fields, mapped, contract, capabilities)
+    return Mapping(fields, mapped, contract)
 
 
 def _room(fields: FieldMap, column: str) -> int | None:

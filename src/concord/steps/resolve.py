@@ -53,10 +53,10 @@ def _resolved(
     for name, frame in moved.items():
         platform = name.split("/", 1)[1]
         upserts = frame.filter(pl.col("_change") == "upsert")
-        rows = upserts.select("record_id", "_person_id").iter_rows()
-        changed += [(record_id, platform, made_for) for record_id, made_for in rows]
+        linked = upserts.select("record_id", "_person_id").iter_rows()
+        changed += [(record_id, platform, made_for) for record_id, made_for in linked]
         gone = frame.filter(pl.col("_change") == "delete")["record_id"]
-        ended += _deleted(raw[name.replace("clean/", "raw/", 1)], gone)
+        ended += _deleted(raw[name], gone)
     people = ctx.project.people.match
     contract = ctx.project.contract(next(iter(clean)))
     assert contract is not None

@@ -10,8 +10,7 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.contracts.breaker import breaker
-from concord.contracts.gate import RULES, Verdict, gate
+from concord.contracts.gate import RULES, Verdict, breaker, gate
 from concord.identity.survivorship import survive
 from concord.jobs import CONSENTS, CROSSWALK, GOLDEN
 from concord.steps.context import Context, Result

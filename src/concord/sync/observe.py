@@ -102,7 +102,8 @@ def same_row(one: Row | None, other: Row | None) -> bool:
 def is_older(row: Row | None, reading: Reading) -> bool:
     """Whether a delta shows a state from before the one we know (rule 7): it is dropped then.
 
-    Never true of a full listing's reading in the caller's hands, nor of a platform without dates.
+    Not to be asked of a full listing, which shows what is there now whatever its dates say. A
+    platform without dates is believed.
     """
     if row is None or row["modified_at"] is None or reading.modified_at is None:
         return False
@@ -138,7 +139,7 @@ def _tombstone(row: Row, reading: Reading, ops: Sequence[Sent]) -> Row:
         "record_id": row["record_id"],
         "remote_id": None,
         "version": None,
-        "modified_at": reading.modified_at or row["modified_at"],
+        "modified_at": reading.modified_at or reading.seen_at,
         "deleted_at": row["deleted_at"] or reading.seen_at,
         "deleted_by": row["deleted_by"] or ("us" if by_us else "them"),
         "fault": None,

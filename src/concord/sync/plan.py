@@ -8,7 +8,7 @@ plan. Planning is keyed by person: a record of nobody can be planned with any of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from concord.sync.changes import creation, update
@@ -19,7 +19,7 @@ from concord.sync.unique import hold_doubles
 from concord.sync.values import Values
 from concord.sync.view import KnownRecord, Person, Side, Terms
 
-__all__ = ["in_order", "lead_of", "plan_platform", "stands"]
+__all__ = ["in_order", "lead_of", "plan_platform", "unmoved"]
 
 
 def plan_platform(
@@ -65,16 +65,19 @@ def lead_of(records: Iterable[KnownRecord], side: Side) -> KnownRecord | None:
     return min((record for record in records if record.live), key=rank, default=None)
 
 
-def stands(op: PlannedOperation, record: KnownRecord | None) -> bool:
-    """Whether *op* may still be sent, given its record as raw has it now.
+def unmoved(
+    ops: Iterable[PlannedOperation], moved: Collection[str]
+) -> list[PlannedOperation]:
+    """Operations that still rest on what the plan saw; the others wait for the next plan.
 
-    Raw may have moved between plan and delivery, for instance while the plan waited for approval.
+    Args:
+        ops: those about to be sent.
+        moved: records whose raw row changed after the plan was made, for instance while it waited
+            for approval. A create rests on nobody having a record, so any change stops it.
     """
-    if op.kind == "create":
-        return record is None
-    if record is None or not record.live:
-        return False
-    return all(record.fields.get(native) == seen for native, seen in op.expect.items())
+    return [
+        op for op in ops if (not moved if op.kind == "create" else op.record_id not in moved)
+    ]
 
 
 def in_order(ops: Iterable[PlannedOperation]) -> list[PlannedOperation]:

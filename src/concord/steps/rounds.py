@@ -1,0 +1,90 @@
+"""A whole run without Airflow: every job in order, again and again until nothing moves.
+
+Tests and `concord run --dry-run` use it; schedules, retries and alerts are Airflow's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+
+from concord.assets.commit import RunId
+from concord.errors import ConcordError
+from concord.jobs import Job
+from concord.steps.context import Context, Result
+from concord.steps.cursors import behind
+from concord.steps.registry import run_step
+
+__all__ = ["Run", "run_to_rest"]
+
+_MOST_ROUNDS = 6
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run did.
+
+    Attributes:
+        results: of every step, in order.
+        failed: job to the error that ended it; its branch was left alone.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    failed: dict[str, ConcordError] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> int:
+        """Operations that platforms carried out."""
+        return sum(one.writes for one in self.results)
+
+    @property
+    def snapshots(self) -> list[str]:
+        """Datasets of every snapshot that was written, in order."""
+        return [
+            one.dataset
+            for result in self.results
+            for one in result.published
+            if one.outcome == "written"
+        ]
+
+
+def run_to_rest(
+    ctx: Context,
+    run_id: str,
+    *,
+    skip: Collection[str] = (),
+    before: Callable[[Job], None] = lambda job: None,
+) -> Run:
+    """Extract once, then run what is behind until nothing is.
+
+    Args:
+        run_id: names the run; another one for every run.
+        skip: steps or jobs to leave out.
+        before: called before each job.
+    """
+    run = Run()
+
+    def do(job: Job, number: int) -> None:
+        if job.step in skip or job.name in skip:
+            return
+        before(job)
+        name = f"{job.platform or job.step}/{run_id}.{number}/{job.step}/-1"
+        mine = replace(ctx, run=RunId(name, job.name))
+        try:
+            run.results.append(run_step(job.step, mine, platform=job.platform))
+        except ConcordError as error:
+            run.failed[job.name] = error
+
+    for job in ctx.project.jobs:
+        if job.step == "extract":
+            do(job, 0)
+    for number in range(1, _MOST_ROUNDS):
+        todo = set(behind(ctx)) - set(run.failed)
+        if not todo:
+            break
+        for job in ctx.project.jobs:
+            if job.step in ("extract", "publish") or job.name in run.failed:
+                continue
+            if job.name in set(behind(ctx)):
+                do(job, number)
+    return run

@@ -1,0 +1,90 @@
+"""The Dags as values."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from concord.airflow.plans import DagPlan, most_upstream, plan_dags
+from concord.project import load
+
+
+@pytest.fixture(scope="module")
+def plans(reference: Path) -> dict[str, DagPlan]:
+    return {plan.dag_id: plan for plan in plan_dags(load(reference))}
+
+
+def test_every_job_but_a_subscribers_is_in_exactly_one_dag(plans, reference):
+    jobs = sorted(job.name for job in load(reference).jobs if job.step != "publish")
+    assert sorted(job for plan in plans.values() for job in plan.jobs) == jobs
+
+
+def test_a_producer_runs_by_the_platforms_own_schedule(plans, reference):
+    project = load(reference)
+    crm = plans["extract_crm"]
+    assert (crm.assets, crm.cron, crm.timezone) == (
+        (),
+        project.platforms["crm"].schedule,
+        project.timezone,
+    )
+
+
+def test_everything_else_runs_on_assets_or_nightly(plans, reference):
+    nightly = load(reference).nightly
+    downstream = [plan for plan in plans.values() if not plan.dag_id.startswith("extract_")]
+    assert all(plan.assets and plan.cron == nightly for plan in downstream)
+
+
+def test_no_dag_is_started_by_what_it_publishes(plans):
+    own = {
+        dag: set(plan.assets) & {name for task in plan.tasks for name in task.outlets}
+        for dag, plan in plans.items()
+    }
+    assert not any(own.values())
+
+
+def test_only_the_last_task_of_a_dag_has_outlets(plans):
+    assert all(not task.outlets for plan in plans.values() for task in plan.tasks[:-1])
+
+
+def test_deliver_is_mapped_over_the_plan_and_acknowledge_runs_whatever_it_did(plans):
+    plan, deliver, acknowledge = plans["sync_crm"].tasks
+    assert (plan.task_id, deliver.mapped_over, deliver.after) == ("plan", "plan", ("plan",))
+    assert (acknowledge.after, acknowledge.trigger_rule) == (("plan", "deliver"), "all_done")
+
+
+def test_only_calls_to_a_platform_take_its_slot(plans):
+    pools = {task.step: task.pool for plan in plans.values() for task in plan.tasks}
+    assert {step for step, pool in pools.items() if pool} == {"extract", "deliver"}
+
+
+def test_priority_falls_on_every_way_downstream(plans):
+    makers = {
+        name: (plan, task)
+        for plan in plans.values()
+        for task in plan.tasks
+        for name in task.outlets
+        if name.split("/")[0] != "sync"
+    }
+    for plan in plans.values():
+        for name in plan.assets:
+            maker, task = makers[name]
+            if maker.depth < plan.depth:
+                assert task.weight > max(one.weight for one in plan.tasks)
+
+
+def test_what_is_behind_is_caught_up_from_upstream(plans):
+    every = tuple(plans.values())
+    assert most_upstream(["sync_crm", "survivorship", "resolve"], every) == ("resolve",)
+    assert most_upstream(["sync_crm", "clean_crm"], every) == ("clean_crm",)
+    assert most_upstream(["sync_crm", "sync_newsletter"], every) == ("sync_crm", "sync_newsletter")
+    assert most_upstream([], every) == ()
+
+
+def test_plans_need_no_airflow():
+    import subprocess
+
+    code = "import sys; import concord.airflow.plans; sys.exit('airflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
