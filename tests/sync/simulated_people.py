@@ -162,12 +162,11 @@ def _scalar(cells: list[Evidence]) -> Evidence | None:
         if best[2] is not None or not later:
             return best
         found = later
-    date = datetime.min
     return max(
         found,
         key=lambda one: (
             _rank(one[0]),
-            -(one[0].dated_at or one[0].at).replace(tzinfo=None).__sub__(date).total_seconds(),
+            (one[0].dated_at or one[0].at).timestamp(),
             not one[0].ours,
             one[1],
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
@@ -169,14 +168,19 @@ class _FieldLinter(QualityLinter):
     def identities(self) -> Iterator[Fault]:
         """Names and ids that stand twice."""
         properties = self.node.get("properties") or ()
+        found = []
         for what in ("name", "id"):
-            seen = Counter(one[what] for one in properties)
+            seen: set[str] = set()
             for number, one in enumerate(properties):
-                if seen[one[what]] > 1:
+                if one[what] in seen:
                     place = ("schema", 0, "properties", number, what)
-                    yield self.fault(place, f"{what} `{one[what]}` is declared twice")
-        rules = list(rules_of(self.node))
-        ids = Counter(rule.id for rule in rules)
-        for rule in rules:
-            if ids[rule.id] > 1:
+                    found.append(self.fault(place, f"{what} `{one[what]}` is declared twice"))
+                seen.add(one[what])
+        yield from found or self._rule_identities()
+
+    def _rule_identities(self) -> Iterator[Fault]:
+        seen: set[str] = set()
+        for rule in rules_of(self.node):
+            if rule.id in seen:
                 yield self.fault(rule.place, f"rule id `{rule.id}` is declared twice")
+            seen.add(rule.id)

@@ -87,8 +87,8 @@ class Session:
 
         Constraints are checked by statement, so that none is left to fail the commit.
         """
-        with self._translated(), self._connection().transaction():
-            connection = self._connection()
+        with self._translated(), self._connection().transaction() as transaction:
+            connection = transaction.connection
             connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE")
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
             yield connection

@@ -279,7 +279,7 @@ def _records(
     # Of several rows with one person_id a living one counts: it is put in last.
     return {
         key: record
-        for record in sorted(records, key=lambda record: not record.deleted, reverse=True)
+        for record in sorted(records, key=lambda record: not record.deleted)
         if (key := record.external_id if by_person else record.remote_id) is not None
     }
 

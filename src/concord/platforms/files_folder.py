@@ -1,0 +1,197 @@
+"""One folder of files: the newest one that matches, and its replacement as a whole.
+
+Nothing outside the folder is ever touched: names are opened below the folder's descriptor, no
+symbolic link is followed, and a path with ``..`` that leaves the connection's folder is refused.
+What Concord needs there itself (a lock, the unfinished file) has names that begin with a dot, which
+no pattern matches.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from concord.errors import PlatformDown, PlatformRefused, UnreadableInput
+
+__all__ = ["Folder", "Found"]
+
+_LOCK = ".concord.lock"
+_UNFINISHED = ".concord.unfinished"
+_MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest file, open.
+
+    Attributes:
+        older: how many matching files are older, and so are not read.
+    """
+
+    name: str
+    stream: BinaryIO
+    stat: os.stat_result
+    older: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder and the pattern of the file names that count in it."""
+
+    platform: str
+    base: Path
+    path: str
+    pattern: str
+
+    @contextmanager
+    def newest(self) -> Iterator[Found]:
+        """Open the newest matching file: the latest modification, then the last name.
+
+        Raises:
+            PlatformDown: no folder, no file, or the file changed while it was read.
+            UnreadableInput: a symbolic link, or a file over the limit.
+        """
+        with self._translated(), self._descriptor() as folder:
+            name, older = self._newest_name(folder)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
+                found = os.fstat(stream.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise UnreadableInput(name, "is not a file")
+                if found.st_size > _MOST_BYTES:
+                    raise UnreadableInput(name, f"is larger than {_MOST_BYTES >> 20} MiB; split it")
+                yield Found(name, stream, found, older)
+                if not _same(found, os.fstat(stream.fileno())):
+                    raise PlatformDown(self.platform, "the file was changed while it was read")
+
+    def writable(self) -> bool:
+        """Whether a file could be replaced."""
+        with self._translated(), self._descriptor() as folder:
+            return os.access(".", os.W_OK | os.X_OK, dir_fd=folder)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one who writes here.
+
+        Raises:
+            PlatformDown: somebody else writes just now.
+        """
+        with self._translated(), self._descriptor() as folder:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            lock = os.open(_LOCK, flags, 0o600, dir_fd=folder)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with suppress(FileNotFoundError):  # what a killed writer left
+                    os.unlink(_UNFINISHED, dir_fd=folder)
+                yield
+            finally:
+                os.close(lock)
+
+    def replace(self, found: Found, fill: Callable[[IO[bytes]], bool]) -> None:
+        """Put another file in the place of *found*, whole or not at all.
+
+        Args:
+            fill: writes the new file; false leaves the old one where it is.
+
+        Raises:
+            PlatformDown: the file is not the one that was read any more; nothing was written.
+        """
+        with self._translated(), self._descriptor() as folder:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
+                handle = os.open(_UNFINISHED, flags, 0o600, dir_fd=folder)
+                with os.fdopen(handle, "wb") as stream:
+                    wanted = fill(stream)
+                    stream.flush()
+                    _take_after(stream.fileno(), found.stat)
+                    os.fsync(stream.fileno())
+                if not wanted:
+                    return
+                now = os.stat(found.name, dir_fd=folder, follow_symlinks=False)
+                if not _same(found.stat, now) or self._newest_name(folder)[0] != found.name:
+                    raise PlatformDown(
+                        self.platform,
+                        "somebody changed the file while it was rewritten; nothing was written",
+                    )
+                os.rename(_UNFINISHED, found.name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.fsync(folder)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(_UNFINISHED, dir_fd=folder)
+
+    @contextmanager
+    def _descriptor(self) -> Iterator[int]:
+        base = self.base.resolve()
+        folder = (base / self.path).resolve()
+        if not folder.is_relative_to(base):
+            raise PlatformRefused(self.platform, "`path:` leaves the connection's folder")
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _newest_name(self, folder: int) -> tuple[str, int]:
+        newest: tuple[int, str] | None = None
+        count = 0
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or not fnmatchcase(entry.name, self.pattern):
+                    continue
+                if entry.is_symlink():
+                    raise UnreadableInput(
+                        entry.name, "is a symbolic link; put the file itself into the folder"
+                    )
+                if not entry.is_file(follow_symlinks=False):
+                    continue
+                count += 1
+                candidate = (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+                newest = candidate if newest is None else max(newest, candidate)
+        if newest is None:
+            raise PlatformDown(self.platform, f"no file matches {self.pattern} in its folder")
+        return newest[1], count - 1
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except BlockingIOError:
+            raise PlatformDown(self.platform, "somebody else writes into its folder") from None
+        except OSError as error:
+            raise _in_our_words(self.platform, error) from None
+
+
+def _in_our_words(platform: str, error: OSError) -> PlatformDown | PlatformRefused:
+    code = errno.errorcode.get(error.errno or 0, "")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return PlatformDown(platform, "its folder or file is not there", code)
+    if isinstance(error, PermissionError) or error.errno in (errno.EROFS, errno.ELOOP):
+        return PlatformRefused(platform, "no right to use its folder or file", code)
+    return PlatformDown(platform, "its folder cannot be used now", code)
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_dev, before.st_ino, before.st_size, before.st_mtime_ns) == (
+        after.st_dev,
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+    )
+
+
+def _take_after(handle: int, old: os.stat_result) -> None:
+    """Give the new file the old one's rights and owner, and never an older date."""
+    os.fchmod(handle, stat.S_IMODE(old.st_mode))
+    with suppress(PermissionError):
+        os.fchown(handle, old.st_uid, old.st_gid)
+    newest = max(time.time_ns(), old.st_mtime_ns)
+    os.utime(handle, ns=(newest, newest))
