@@ -62,9 +62,9 @@ class _Board:
 
     def take(self, event: Event) -> None:
         if event.what == "start":
-            self.now, self.detail = event, ""
+            self.now, self.stage, self.detail = event, "", ""
         elif event.what == "end":
-            self.now = None
+            self.now, self.detail = None, ""
             self.rows.append(event)
         elif event.what == "stage":
             self.stage = event.text

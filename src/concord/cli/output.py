@@ -14,6 +14,9 @@ from rich.table import Table
 __all__ = ["Format", "show", "show_rows"]
 
 
+_WIDTH = 140  # where nobody can say how wide the paper is
+
+
 class Format(StrEnum):
     """How a command prints."""
 
@@ -34,7 +37,7 @@ def show_rows(
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
 
 
 def show(value: Any, *, form: Format) -> None:

@@ -43,14 +43,16 @@ def pandera_schema(contract: Contract) -> DataFrameSchema:
 
     What Pandera can ask in its own words it asks in its own words. Left out are ``readable`` and
     ``row_count``. Columns the contract does not name are let through: technical ones are among
-    them. Its errors quote rows: use `concord.contracts.gate` where a message may be kept.
+    them. Rules over several columns stand on the key: as checks of the frame their report would
+    hold whole rows, and Polars panics where Pandera 0.35 builds it from lists of nulls. Its errors
+    quote values all the same: use `concord.contracts.gate` where a message may be kept.
     """
     import pandera.polars as pa
 
-    checks: dict[str | None, list[Check]] = {}
+    checks: dict[str, list[Check]] = {}
     for rule in contract.rules:
         if rule.kind not in ("readable", "row_count") and not _is_null_check(rule):
-            checks.setdefault(rule.column, []).append(_check(rule, contract))
+            checks.setdefault(rule.column or contract.key, []).append(_check(rule, contract))
     columns = {
         column.name: pa.Column(
             column_type(column),
@@ -64,7 +66,6 @@ def pandera_schema(contract: Contract) -> DataFrameSchema:
     }
     return pa.DataFrameSchema(
         columns,
-        checks=checks.get(None, []),
         name=contract.name,
         metadata={"contract": contract.id, "version": contract.version},
         strict=False,
@@ -81,7 +82,7 @@ def _check(rule: Rule, contract: Contract) -> Check:
 
     named: dict[str, Any] = {
         "name": rule.id,
-        "error": rule.sentence,
+        "description": rule.sentence,
         "raise_warning": rule.severity == "warning",
     }
     if rule.column is not None and rule.leaf is None:
@@ -114,4 +115,4 @@ def _own_check(rule: Rule, contract: Contract, named: dict[str, Any]) -> Check:
     def holds(data: PolarsData) -> pl.LazyFrame:
         return data.lazyframe.select(fine)
 
-    return pa.Check(holds, **named)
+    return pa.Check(holds, ignore_na=False, **named)

@@ -64,7 +64,7 @@ def survive(
         golden's columns and ``_sources``; one row a person, the dead as tombstones.
     """
     schema = frame_schema(golden)
-    cells = _cells(rows)
+    cells = _cells(rows, clean)
     persons = rows.select("person_id").unique().sort("person_id")
     sources: list[pl.DataFrame] = []
     shared = [c for c in frame_schema(clean) if c in schema]
@@ -77,7 +77,7 @@ def survive(
         found, source = _list(rows, cells, column, people.survivorship.prefer)
         persons = persons.join(found, on="person_id", how="left")
         sources += source
-    persons = _full_name(persons, golden)
+    persons, sources = _full_name(persons, sources, golden)
     persons = _flags(persons, consents, golden)
     persons = persons.join(_gathered(sources), on="person_id", how="left")
     persons = _updated_at(persons, golden)
@@ -85,12 +85,17 @@ def survive(
     return pl.concat([living, _tombstones(dead, living, golden)])
 
 
-def _cells(rows: pl.DataFrame) -> pl.DataFrame:
+def _cells(rows: pl.DataFrame, clean: Contract) -> pl.DataFrame:
+    """The evidence, a row a cell; when a copy was made says nothing of the person."""
+    dates = [c for role in ("created_at", "updated_at") for c in clean.role(role)]
+    copied = pl.col("_person_id").is_not_null() & pl.col("column").is_in(dates)
     return (
-        rows.select("person_id", "record_id", "_cells")
+        rows.select("person_id", "record_id", "_person_id", "_cells")
         .explode("_cells")
         .filter(pl.col("_cells").is_not_null())
         .unnest("_cells")
+        .filter(~copied)
+        .drop("_person_id")
     )
 
 
@@ -138,9 +143,16 @@ def _scalars(
     own = cells.filter(pl.col("column").is_in(group.columns), pl.col("element").is_null())
     values = rows.select("record_id", *group.columns)
     own = own.join(values, on="record_id")
-    # A record stands for the group with its best cell: an edit before anything found.
+    # A record stands for the group with the best of its cells that say something.
+    says = pl.coalesce(
+        *(
+            pl.when(pl.col("column") == c).then(pl.col(c).is_not_null())
+            for c in group.columns
+        )
+    )
     best = (
-        own.sort((~_IS_EDIT).cast(pl.Int64), *orders)
+        own.filter(_IS_EDIT | says)
+        .sort((~_IS_EDIT).cast(pl.Int64), *orders)
         .unique("record_id", keep="first", maintain_order=True)
         .with_columns(
             pl.any_horizontal(pl.col(c).is_not_null() for c in group.columns).alias("_said")
@@ -248,15 +260,39 @@ def _spellings(rows: pl.DataFrame, own: pl.DataFrame, column: str, rank: pl.Expr
     )
 
 
-def _full_name(persons: pl.DataFrame, golden: Contract) -> pl.DataFrame:
-    """Where nobody says how the name is shown: given name, family name."""
+def _full_name(
+    persons: pl.DataFrame, sources: list[pl.DataFrame], golden: Contract
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """The name as shown goes with the name: where the record that supplies given and family name
+    says nothing of it, it is these two, and not what another record shows."""
+    parts = [c for role in ("given_name", "family_name") for c in golden.role(role)]
+    by_column = {one["column"][0]: one for one in sources if one.height}
     for column in golden.role("full_name"):
-        parts = [c for role in ("given_name", "family_name") for c in golden.role(role)]
-        if column in persons.columns and parts:
-            shown = pl.concat_str(parts, separator=" ", ignore_nulls=True)
-            shown = pl.when(shown != "").then(shown)
-            persons = persons.with_columns(pl.coalesce(column, shown).alias(column))
-    return persons
+        named = [by_column[part] for part in parts if part in by_column]
+        if column not in persons.columns or not named:
+            continue
+        said = by_column.get(column, named[0].clear())
+        leading = pl.concat(named).unique("person_id", keep="first", maintain_order=True)
+        own = leading.join(
+            said.select("person_id", pl.col("record_id").alias("_said_by")),
+            on="person_id",
+            how="left",
+        ).filter(pl.col("record_id").ne_missing(pl.col("_said_by")))
+        shown = pl.concat_str(parts, separator=" ", ignore_nulls=True)
+        derived = persons.select("person_id", pl.when(shown != "").then(shown).alias("_shown"))
+        derived = derived.join(own.select("person_id"), on="person_id").drop_nulls()
+        persons = (
+            persons.join(derived, on="person_id", how="left")
+            .with_columns(pl.coalesce("_shown", column).alias(column))
+            .drop("_shown")
+        )
+        ids = derived.select("person_id")
+        theirs = own.join(ids, on="person_id").drop("_said_by")
+        theirs = theirs.with_columns(pl.lit(column).alias("column")).select(said.columns)
+        kept = said.join(ids, on="person_id", how="anti")
+        sources = [one for one in sources if not (one.height and one["column"][0] == column)]
+        sources += [kept, theirs]
+    return persons, sources
 
 
 def _flags(persons: pl.DataFrame, consents: pl.DataFrame, golden: Contract) -> pl.DataFrame:

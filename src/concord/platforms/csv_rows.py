@@ -48,7 +48,7 @@ class Row:
         return self.cells is not None and not any(cell.strip() for cell in self.cells)
 
 
-class _TooLong(Exception):
+class _TooLongError(Exception):
     """A row goes on and on, as it does after a quote that is not closed."""
 
 
@@ -73,7 +73,7 @@ class _Lines:
             raise StopIteration
         if len(self.taken) == _MOST_LINES or self._length > 4 * LONGEST_CELL:
             self._waiting.appendleft(line)
-            raise _TooLong
+            raise _TooLongError
         self.taken.append(line)
         self._length += len(line)
         return line
@@ -97,11 +97,10 @@ class _Lines:
         try:
             line = self._text.readline(_LONGEST_LINE + 1)
         except UnicodeError:
-            line, damaged = "", True
-        else:
-            damaged = len(line) > _LONGEST_LINE
-        if damaged:
-            what = "cannot be read as text, or has a line without an end; check its encoding"
+            what = "its bytes are no text of its encoding; declare `encoding:`"
+            raise UnreadableInput(self._where, what, self.row) from None
+        if len(line) > _LONGEST_LINE:
+            what = f"has a line of more than {_LONGEST_LINE} letters"
             raise UnreadableInput(self._where, what, self.row)
         return line
 
@@ -124,7 +123,7 @@ def rows(text: TextIO, where: str, *, delimiter: str, width: int | None = None) 
             cells = next(reader)
         except StopIteration:
             return
-        except (csv.Error, _TooLong):
+        except (csv.Error, _TooLongError):
             yield Row(lines.row, None, lines.give_back())
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             continue

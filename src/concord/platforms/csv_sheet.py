@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from hashlib import blake2b
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from concord.errors import UnreadableInput
 from concord.platforms.base import Record
@@ -40,7 +40,7 @@ class Sheet:
     Attributes:
         where: the file's name.
         columns: needed header to its place in a row.
-        header: the header row; None is not possible, a file without one is refused.
+        header: the header row.
         preamble: the line before the header that names the delimiter, or nothing.
         delimiter_found: how the delimiter was found, in a word or two.
     """
@@ -76,13 +76,9 @@ class Sheet:
     def rows(self) -> Iterator[Row]:
         """Every row after the preamble: blank ones and the header too."""
         text = _text(self.stream, self.encoding)
-        text.read(0)
-        for _ in self.preamble.splitlines():
+        if self.preamble:
             text.readline()
-        try:
-            yield from rows(text, self.where, delimiter=self.delimiter)
-        finally:
-            text.detach()
+        yield from rows(text, self.where, delimiter=self.delimiter)
 
     def cell(self, row: Row, header: str) -> str:
         """What stands under a needed header."""
@@ -104,13 +100,18 @@ class Sheet:
                 started = started or not row.blank
                 yield row, None
             else:
-                yield row, self._record(row, seen)
+                yield row, self.record(row, seen)
 
-    def _record(self, row: Row, seen: set[bytes]) -> Record:
-        place = f"{self.where}:{row.number}"
+    def record(self, row: Row, seen: set[bytes] | None = None) -> Record:
+        """One row as a record.
+
+        Args:
+            seen: digests of the ids before it, to which its own is added; None asks for no check.
+        """
+        place = f"{self.where}:{row.number + bool(self.preamble)}"
         remote_id = self._id(row)
         fault = self._fault(row, remote_id)
-        if remote_id is not None:
+        if remote_id is not None and seen is not None:
             key = blake2b(remote_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             if key in seen and fault is None:
                 fault = "id.duplicate"
@@ -198,7 +199,8 @@ def opened_sheet(
 
 def _text(stream: BinaryIO, encoding: Encoding) -> io.TextIOWrapper:
     stream.seek(len(encoding.mark))
-    return io.TextIOWrapper(_Unowned(stream), encoding.codec, encoding.errors, newline="")
+    unowned = cast(BinaryIO, _Unowned(stream))
+    return io.TextIOWrapper(unowned, encoding.codec, encoding.errors, newline="")
 
 
 class _Unowned(io.BufferedIOBase):
@@ -237,12 +239,12 @@ def _delimiter(
         return preamble[1], "named by the file"
 
     def fit(delimiter: str) -> tuple[int, int, int]:
-        header, *others = [*_sampled(body, where, delimiter)] or [None]
-        if header is None or header.cells is None:
+        found = list(_sampled(body, where, delimiter))
+        if not found or found[0].cells is None:
             return (0, 0, 0)
-        names = set(_names(header.cells))
-        alike = sum(1 for row in others if row.cells is not None and not row.ragged)
-        return (sum(1 for name in needed if name.strip() in names), alike, len(header.cells))
+        names = set(_names(found[0].cells))
+        alike = sum(1 for row in found if row.cells is not None and not row.ragged)
+        return (sum(1 for name in needed if name.strip() in names), alike, len(found[0].cells))
 
     return max(_DELIMITERS, key=fit), "detected"
 

@@ -1,0 +1,169 @@
+"""Kind *files*: CSV files in a folder, of which the newest is the full listing.
+
+The newest is the one modified last (of two at one instant, the one whose name sorts last): a name
+can be anything, while whoever puts a file there makes it the newest. Concord writes by putting a
+complete new file in that one's place: every row and column it did not mean to change stays as it
+was, byte by byte.
+
+The cursor is the digest of the content, so a file that is sent again unchanged is no news. An empty
+cell is null. A row that Concord makes has the id ``concord-<person_id>``, whether or not a column
+for the person_id is declared, so making it twice is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from concord.errors import PlatformRefused
+from concord.platforms.base import (
+    Capabilities,
+    CheckReport,
+    CreateKey,
+    Delta,
+    Operation,
+    Page,
+    Receipt,
+    Record,
+)
+from concord.platforms.connection import Connection
+from concord.platforms.csv_encoding import known_encoding
+from concord.platforms.csv_sheet import Sheet, opened_sheet
+from concord.platforms.declaration import FilesOptions, PlatformDeclaration
+from concord.platforms.files_folder import Folder, Found
+from concord.platforms.files_write import Rewrite
+from concord.platforms.natives import native_fields
+
+__all__ = ["Files"]
+
+_PAGE = 500
+_BATCH = 5_000
+_SAMPLE = 5
+_LINE_ENDS = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
+
+
+class Files:
+    """Source and sink of one folder."""
+
+    capabilities = Capabilities(
+        delta=Delta.SNAPSHOT,
+        tombstones=False,
+        create_key=CreateKey.CLIENT_ID,
+        batch=_BATCH,
+        page=_PAGE,
+    )
+
+    def __init__(
+        self, name: str, declaration: PlatformDeclaration, connection: Connection, *, root: Path
+    ) -> None:
+        """Args: root: what a relative folder of the connection is relative to."""
+        options = declaration.options
+        if not isinstance(options, FilesOptions):
+            raise PlatformRefused(name, "its declaration is not of kind files")
+        if options.encoding is not None and not known_encoding(options.encoding):
+            raise PlatformRefused(name, f"no text encoding is called {options.encoding!r}")
+        self.name = name
+        self._options = options
+        self._natives = native_fields(declaration)
+        base = root / str(connection.extra.get("path") or connection.host)
+        self._folder = Folder(name, base, options.path, options.pattern)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    def check(self) -> CheckReport:
+        """See `Source.check`."""
+        with self._sheet() as (found, sheet):
+            sound = (record for record in sheet.records() if record.fault is None)
+            sample = list(islice(sound, _SAMPLE))
+            notes = tuple(_notes(found, sheet, sample))
+        return CheckReport("CSV files", True, self._folder.writable(), sample, notes)
+
+    def changes(self, cursor: str) -> Iterator[Page]:
+        """See `Source.changes`."""
+        with self._sheet() as (_, sheet):
+            if sheet.scan.digest == cursor:
+                yield Page([], cursor, full=False)
+            else:
+                yield from _pages(sheet)
+
+    def listing(self) -> Iterator[Page]:
+        """See `Source.listing`."""
+        with self._sheet() as (_, sheet):
+            yield from _pages(sheet)
+
+    def read(self, remote_ids: Sequence[str]) -> Sequence[Record]:
+        """See `Source.read`; one pass over the file."""
+        if not remote_ids:
+            return []
+        wanted = set(remote_ids)
+        found: dict[str, Record] = {}
+        with self._sheet() as (_, sheet):
+            for record in sheet.records():
+                if record.remote_id in wanted and record.fault != "id.duplicate":
+                    found[record.remote_id] = record
+        return [found.get(one, Record(one, deleted=True)) for one in remote_ids]
+
+    def find(self, person_ids: Sequence[str]) -> Sequence[Record]:
+        """See `Source.find`; one pass over the file."""
+        if not person_ids:
+            return []
+        wanted = set(person_ids)
+        found: dict[str, Record] = {}
+        with self._sheet() as (_, sheet):
+            for record in sheet.records():
+                if record.external_id in wanted and record.fault is None:
+                    found.setdefault(record.external_id, record)
+        return [found[one] for one in person_ids if one in found]
+
+    def write(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
+        """See `Sink.write`; the whole batch is one new file."""
+        if not operations:
+            return []
+        with self._folder.locked(), self._sheet() as (found, sheet):
+            rewrite = Rewrite(self.name, sheet, operations)
+            self._folder.replace(found, rewrite.fill)
+            return rewrite.receipts()
+
+    @contextmanager
+    def _sheet(self) -> Iterator[tuple[Found, Sheet]]:
+        with self._folder.newest() as found:
+            yield found, opened_sheet(found.stream, found.name, self._options, self._natives)
+
+
+def _pages(sheet: Sheet) -> Iterator[Page]:
+    records = sheet.records()
+    calls = 1  # one file was opened, however many pages it fills
+    page = list(islice(records, _PAGE))
+    while True:
+        following = list(islice(records, _PAGE))
+        yield Page(page, sheet.scan.digest, full=True, calls=calls)
+        if not following:
+            return
+        page, calls = following, 0
+
+
+def _notes(found: Found, sheet: Sheet, sample: Sequence[Record]) -> Iterator[str]:
+    encoding = sheet.encoding
+    yield f"The newest file is {found.name}; {found.older} older ones are not read."
+    yield f"Its encoding is {encoding.codec} ({encoding.found})."
+    yield f"Its delimiter is {sheet.delimiter!r} ({sheet.delimiter_found})."
+    yield f"Its lines end with {_LINE_ENDS[sheet.line_end]}."
+    updated_at = sheet.options.updated_at
+    if updated_at and sample and not any(record.modified_at for record in sample):
+        yield f"{updated_at} holds no instant with a zone in the sample, so it dates nothing."
