@@ -56,6 +56,11 @@ PROPERTY_FAULTS = {
         "logicaltype",
         "did you mean `logicalType`?",
     ),
+    "a key where it does not belong": (
+        "- {name: a, id: a, logicalType: string, items: {logicalType: object}}",
+        "object",
+        "`items` does not belong here",
+    ),
     "a type that does not exist": (
         "- {name: a, id: a, logicalType: text}",
         "text",

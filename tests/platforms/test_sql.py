@@ -14,6 +14,7 @@ from psycopg import sql as compose
 
 from concord.demo.postgres import Postgres
 from concord.errors import CursorExpired, PlatformDown, PlatformRefused
+from concord.platforms import sql_session
 from concord.platforms.base import (
     CreateKey,
     Operation,
@@ -422,6 +423,18 @@ def test_creates_of_one_person_at_once_make_one_record_also_without_a_unique_ind
         assert "only Concord itself keeps it unique" in " ".join(crm.check().notes)
 
 
+def test_of_a_dead_and_a_living_record_with_one_person_the_living_one_is_found(
+    bench: SqlBench,
+) -> None:
+    bench.database.execute(
+        "ALTER TABLE crm.contact DROP CONSTRAINT contact_external_ref_key; "
+        "INSERT INTO crm.contact (first_name, external_ref, deleted_at) VALUES "
+        "('dead', 'p1', now()), ('alive', 'p1', NULL), ('dead', 'p1', now())"
+    )
+    assert [one.fields["first_name"] for one in bench.connector.find(["p1"])] == ["alive"]
+    assert bench.connector.write([create("p1", first_name="x")])[0].outcome is Outcome.EXISTS
+
+
 def test_ids_may_be_of_any_type(server: Postgres, database: psycopg.Connection[Any]) -> None:
     database.execute(
         'CREATE TABLE crm.other ("Id" uuid PRIMARY KEY DEFAULT gen_random_uuid(), '
@@ -484,11 +497,7 @@ def test_a_login_that_may_only_read_reads_and_is_refused_to_write(
 def test_a_row_that_somebody_else_holds_fails_the_batch_for_now_and_writes_nothing(
     server: Postgres, bench: SqlBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = tuple(
-        (name, "50ms" if name == "lock_timeout" else value)
-        for name, value in __import__("concord.platforms.sql_session", fromlist=["_"])._SETTINGS
-    )
-    monkeypatch.setattr("concord.platforms.sql_session._SETTINGS", settings)
+    monkeypatch.setattr(sql_session, "_SETTINGS", (("lock_timeout", "50ms"),))
     remote_id = bench.add({"first_name": "Ann", "last_name": None})
     update = Operation("u", Verb.UPDATE, remote_id, "p", {"first_name": "Bob"}, {})
     with psycopg.connect(**server.parameters) as other:

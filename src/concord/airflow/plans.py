@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from concord.jobs import GOLDEN
+
 if TYPE_CHECKING:
     from concord.jobs import Job
     from concord.project import Project
@@ -140,6 +142,17 @@ def _inputs(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(sorted({dataset for job in jobs for dataset in job.reads} - own))
 
 
+def _triggers(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Datasets whose events start the Dag: of a sync's many inputs the one that asks for writes.
+
+    What the others could ask for (a new record of somebody who withdrew) the sweep and the nightly
+    leg find by the cursors.
+    """
+    inputs = _inputs(jobs)
+    asking = tuple(name for name in inputs if name == GOLDEN)
+    return asking if jobs[0].step in _SYNC and asking else inputs
+
+
 def _depths(edges: Mapping[str, set[str]]) -> dict[str, int]:
     found: dict[str, int] = {}
     for dag_id in TopologicalSorter(edges).static_order():
@@ -156,7 +169,7 @@ def _dag(project: Project, dag_id: str, jobs: Sequence[Job], depth: int) -> DagP
         doc=_DOC.get(step, "Runs the step {step}.").format(platform=platform, step=step),
         cron=project.platforms[platform].schedule if produces and platform else project.nightly,
         timezone=project.timezone,
-        assets=() if produces else _inputs(jobs),
+        assets=() if produces else _triggers(jobs),
         jobs=tuple(job.name for job in jobs),
         depth=depth,
         tasks=tuple(_tasks(jobs, depth)),
@@ -178,9 +191,15 @@ def _tasks(jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
             pool=pool_of(job.platform)
             if job.platform and job.step in _CALLS_THE_PLATFORM
             else None,
-            weight=1000 - 10 * depth - place,
+            weight=_weight(job, depth, place),
             trigger_rule="all_done" if job.step == "acknowledge" else "all_success",
         )
+
+
+def _weight(job: Job, depth: int, place: int) -> int:
+    """Upstream first, so that a consumer of many inputs runs once; but what golden asks for is
+    delivered everywhere before anybody looks at what came of it."""
+    return 995 + place if job.step in _SYNC else 1000 - 10 * depth
 
 
 def _steps(jobs: Sequence[Job]) -> tuple[str, ...]:

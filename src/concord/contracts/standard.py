@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,7 @@ from concord.errors import Fault
 __all__ = ["meant", "standard_faults"]
 
 LineOf = Callable[[tuple[Any, ...]], int]
+_UNEXPECTED = re.compile(r"'([^']+)'")
 _CLOSED = ("additionalProperties", "unevaluatedProperties")
 _OPERATORS = "mustBe, mustNotBe, mustBeGreaterThan, …"
 
@@ -58,10 +60,28 @@ def standard_faults(data: Mapping[str, Any], *, path: str, line_of: LineOf) -> I
         for place, key, _ in unknown:
             _without(plain, place, key)
         errors = list(_validator().iter_errors(plain))
-    for error in errors:
-        if error.validator == "required" and error.validator_value == ["map"]:
-            continue  # the standard asks it of every property without logicalType
-        yield _fault(error, path, line_of)
+    yield from _told(errors, path, line_of)
+
+
+def _told(errors: list[Any], path: str, line_of: LineOf) -> Iterator[Fault]:
+    """Faults of errors whose keys are all known.
+
+    A key that is known and all the same unexpected follows from another error of the same property,
+    where there is one.
+    """
+    causes = [error for error in errors if error.validator not in _CLOSED]
+    for error in causes:
+        if not _is_map(error):  # left to `enforced`
+            yield _fault(error, path, line_of)
+    for error in errors if not causes else ():
+        for key in _UNEXPECTED.findall(error.message) if error.validator in _CLOSED else ():
+            line = line_of((*error.absolute_path, key))
+            yield Fault(path, line, f"`{key}` does not belong here")
+
+
+def _is_map(error: Any) -> bool:
+    """The standard asks for `map` of every property without logicalType."""
+    return bool(error.validator == "required" and error.validator_value == ["map"])
 
 
 def _unknown_keys(errors: list[Any]) -> Iterator[tuple[tuple[Any, ...], str, list[str]]]:

@@ -145,10 +145,7 @@ def _scalars(
     own = own.join(values, on="record_id")
     # A record stands for the group with the best of its cells that say something.
     says = pl.coalesce(
-        *(
-            pl.when(pl.col("column") == c).then(pl.col(c).is_not_null())
-            for c in group.columns
-        )
+        *(pl.when(pl.col("column") == c).then(pl.col(c).is_not_null()) for c in group.columns)
     )
     best = (
         own.filter(_IS_EDIT | says)
@@ -189,7 +186,8 @@ def _scalars(
             .unique("person_id", keep="first", maintain_order=True)
         )
         found = found.join(winner.select("person_id", column), on="person_id", how="left")
-        sources.append(_source(winner, column, None))
+        told = winner.filter(_IS_EDIT | pl.col(column).is_not_null())
+        sources.append(_source(told, column, None))
     return found, sources
 
 

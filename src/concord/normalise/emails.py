@@ -23,8 +23,8 @@ def email(value: str) -> str | None:
     """The address in lower case, its domain as ASCII (IDNA 2008), without what surrounds it.
 
     ``mailto:``, a name before ``<…>``, brackets, quotes and full stops at the ends go. Only ASCII
-    letters of the local part are lowered: more would join different mailboxes (K and the Kelvin
-    sign). Plus tags and dots stay, they belong to the address. What is no address comes back
+    letters of the local part are lowered: more would join different mailboxes (s and the long s).
+    Plus tags and dots stay, they belong to the address. What is no address comes back
     trimmed, so that the contract's pattern names it.
     """
     if _PLAIN.fullmatch(value):

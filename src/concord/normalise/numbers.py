@@ -15,14 +15,13 @@ _TRUTH = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
 }
-_INT64 = range(-(2**63), 2**63)
 
 
 def read_integer(value: str) -> int | None:
     """The whole number of 64 bits that *value* states; None when it states none."""
     found = _INTEGER.fullmatch(line(value) or "")
     number = int(found[1]) if found else None
-    return number if number in _INT64 else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def read_number(value: str) -> float | None:

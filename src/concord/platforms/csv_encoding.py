@@ -2,7 +2,7 @@
 
 In this order: a byte order mark, the declared encoding, UTF-8 if every byte fits, UTF-16 or UTF-32
 by where their zero bytes stand, UTF-8 if most lines that are not ASCII fit (the others are damaged
-rows), and at last a guess among the code pages that office programs write.
+rows), and at last cp1252, or another code page if the text makes no sense in that one.
 """
 
 from __future__ import annotations
@@ -138,5 +138,10 @@ def _guessed(stream: BinaryIO) -> Encoding:
             other += 1
     if utf8 > other:
         return Encoding("utf-8", found="detected; some rows do not fit")
-    best = charset_normalizer.from_bytes(sample, cp_isolation=_CODE_PAGES).best()
-    return Encoding(best.encoding if best else "cp1252", found="guessed")
+    # Names are too short to tell Latin code pages apart, and a guess that changes from file to file
+    # would look like edits: so cp1252 stands, unless the text makes no sense in it.
+    possible = charset_normalizer.from_bytes(sample, cp_isolation=_CODE_PAGES)
+    named = {name for match in possible for name in match.could_be_from_charset}
+    best = possible.best()
+    codec = "cp1252" if best is None or "cp1252" in named else best.encoding
+    return Encoding(codec, found="guessed; declare `encoding:`")

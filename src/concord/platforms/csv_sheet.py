@@ -117,7 +117,7 @@ class Sheet:
                 fault = "id.duplicate"
             seen.add(key)
         if fault == "record.damaged":
-            return Record(remote_id, fault=fault, place=place)
+            return Record(remote_id, external_id=_own(remote_id), fault=fault, place=place)
         fields = {native: self.cell(row, native) or None for native in self.natives}
         return Record(
             remote_id,
@@ -157,8 +157,7 @@ class Sheet:
     def _external_id(self, row: Row, remote_id: str | None) -> str | None:
         external = self.options.external_id
         declared = self.cell(row, external).strip() if external else ""
-        own = remote_id.removeprefix(OWN) if remote_id and remote_id.startswith(OWN) else ""
-        return declared or own or None
+        return declared or _own(remote_id)
 
 
 def opened_sheet(
@@ -247,6 +246,13 @@ def _delimiter(
         return (sum(1 for name in needed if name.strip() in names), alike, len(found[0].cells))
 
     return max(_DELIMITERS, key=fit), "detected"
+
+
+def _own(remote_id: str | None) -> str | None:
+    """The person_id in an id that Concord chose."""
+    if remote_id is None or not remote_id.startswith(OWN):
+        return None
+    return remote_id.removeprefix(OWN) or None
 
 
 def _names(cells: Iterable[str]) -> list[str]:

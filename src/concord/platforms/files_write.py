@@ -80,7 +80,7 @@ class Rewrite:
 
     def _rewritten(self, row: Row, record: Record) -> str:
         """The row's text after the operations on it; empty when it is deleted."""
-        if record.fault is None and record.external_id is not None:
+        if record.remote_id is not None and record.external_id is not None:
             for place in self._creates.pop(record.external_id, ()):
                 self._answer(place, Outcome.EXISTS, record)
         places = self._others.get(record.remote_id or "", ())

@@ -13,7 +13,37 @@ __all__ = ["mask", "masked"]
 
 _OPEN = ("public", "internal")
 _SAFE = frozenset(
-    ["record_id", "person_id", "consent_id", "op_id", "content_id", "incident_id", "run_step", "version", "rules", "kind", "state", "status", "platform", "rule", "channel", "purpose", "step", "dataset", "outcome", "dag", "task", "error", "message", "tries", "run", "fault", "deleted_by", "team", "name"]
+    [
+        "record_id",
+        "person_id",
+        "consent_id",
+        "op_id",
+        "content_id",
+        "incident_id",
+        "run_step",
+        "version",
+        "rules",
+        "kind",
+        "state",
+        "status",
+        "platform",
+        "rule",
+        "channel",
+        "purpose",
+        "step",
+        "dataset",
+        "outcome",
+        "dag",
+        "task",
+        "error",
+        "message",
+        "tries",
+        "run",
+        "fault",
+        "deleted_by",
+        "team",
+        "name",
+    ]
 )
 
 

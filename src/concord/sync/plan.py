@@ -65,9 +65,7 @@ def lead_of(records: Iterable[KnownRecord], side: Side) -> KnownRecord | None:
     return min((record for record in records if record.live), key=rank, default=None)
 
 
-def unmoved(
-    ops: Iterable[PlannedOperation], moved: Collection[str]
-) -> list[PlannedOperation]:
+def unmoved(ops: Iterable[PlannedOperation], moved: Collection[str]) -> list[PlannedOperation]:
     """Operations that still rest on what the plan saw; the others wait for the next plan.
 
     Args:
@@ -75,9 +73,7 @@ def unmoved(
         moved: records whose raw row changed after the plan was made, for instance while it waited
             for approval. A create rests on nobody having a record, so any change stops it.
     """
-    return [
-        op for op in ops if (not moved if op.kind == "create" else op.record_id not in moved)
-    ]
+    return [op for op in ops if (not moved if op.kind == "create" else op.record_id not in moved)]
 
 
 def in_order(ops: Iterable[PlannedOperation]) -> list[PlannedOperation]:
