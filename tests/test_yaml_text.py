@@ -11,7 +11,9 @@ from ruamel.yaml import YAML
 from concord.errors import ProjectFaults
 from concord.yaml_text import load_text
 
-scalars = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text("abNO: '#\n", max_size=6)
+scalars = (
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text("abNO: '#\n", max_size=6)
+)
 keys = st.text("abc", min_size=1, max_size=3)
 trees = st.recursive(
     scalars,

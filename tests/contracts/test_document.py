@@ -56,7 +56,8 @@ def test_another_severity_is_another_fingerprint(contract_of):
 
 def test_another_quarantine_ratio_is_another_fingerprint(contract_of):
     def one(share: float) -> int:
-        tail = f"customProperties: [{{property: maxQuarantineRatio, value: {share}, vendor: concord}}]\n"
+        share_of = f"{{property: maxQuarantineRatio, value: {share}, vendor: concord}}"
+        tail = f"customProperties: [{share_of}]\n"
         return contract_of(tail=tail).fingerprint()
 
     assert one(0.1) != one(0.2)

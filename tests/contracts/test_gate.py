@@ -93,7 +93,10 @@ def test_but_for_uniqueness_judging_parts_is_judging_the_whole(data, reference):
     one = data.draw(frames(contract, keys="abc")).unique("record_id", maintain_order=True)
     other = data.draw(frames(contract, keys="def")).unique("record_id", maintain_order=True)
 
-    whole, parts = gate(pl.concat([one, other]), contract), [gate(f, contract) for f in (one, other)]
+    whole, parts = (
+        gate(pl.concat([one, other]), contract),
+        [gate(f, contract) for f in (one, other)],
+    )
 
     assert_frame_equal(whole.accepted, pl.concat(part.accepted for part in parts))
     assert_frame_equal(whole.quarantined, pl.concat(part.quarantined for part in parts))
@@ -260,7 +263,11 @@ def test_a_row_may_break_more_rules_than_a_word_has_bits(contract_of):
         "".join(f"- {{name: {n}, id: {n}, logicalType: string, required: true}}\n" for n in names)
     )
     frame = pl.DataFrame(
-        [{"id": "a"}, {"id": "b", **dict.fromkeys(names[::2], "x")}, {"id": "c", **dict.fromkeys(names, "x")}],
+        [
+            {"id": "a"},
+            {"id": "b", **dict.fromkeys(names[::2], "x")},
+            {"id": "c", **dict.fromkeys(names, "x")},
+        ],
         schema=frame_schema(contract),
         orient="row",
     )
@@ -278,7 +285,9 @@ def test_a_frame_with_other_columns_is_drift_and_its_error_names_no_value(refere
     contract = reference["people/consents"]
     frame = pl.DataFrame({"consent_id": [1], "secret": ["ada@acme.example"]})
 
-    with pytest.raises(SchemaDrift, match="it lacks: channel, .*another type: consent_id; not in") as told:
+    with pytest.raises(
+        SchemaDrift, match=r"it lacks: channel, .*another type: consent_id; not in"
+    ) as told:
         gate(frame, contract)
     assert "ada@" not in str(told.value)
 
@@ -286,7 +295,9 @@ def test_a_frame_with_other_columns_is_drift_and_its_error_names_no_value(refere
 def test_technical_columns_pass_untouched(reference):
     contract = reference["clean/*"]
     frame = pl.DataFrame(
-        [_clean(), _clean(record_id="r2", country="UK")], schema=frame_schema(contract), orient="row"
+        [_clean(), _clean(record_id="r2", country="UK")],
+        schema=frame_schema(contract),
+        orient="row",
     ).with_columns(pl.Series("_held", [["emails"], None]))
 
     verdict = gate(frame, contract)

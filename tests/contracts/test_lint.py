@@ -341,7 +341,9 @@ def test_a_fault_of_the_contract_itself_is_told(good, bad, said, contract_text):
 
 @pytest.mark.parametrize("share", ["2", "-0.1", "true", "half"])
 def test_a_quarantine_ratio_is_a_share(share, contract_text):
-    tail = f"customProperties: [{{property: maxQuarantineRatio, value: {share}, vendor: concord}}]\n"
+    tail = (
+        f"customProperties: [{{property: maxQuarantineRatio, value: {share}, vendor: concord}}]\n"
+    )
 
     found = _faults(contract_text(tail=tail))
 

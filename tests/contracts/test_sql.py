@@ -33,7 +33,9 @@ def test_a_propertys_query_may_say_column():
 
 @pytest.mark.parametrize("operator,kept", [(">", ">"), ("!=", "<>"), (">=", ">=")])
 def test_a_count_of_elements_is_taken_apart(operator, kept):
-    query = COUNT + f"LEN(list_filter(emails, lambda e: e.value = 'a)' AND e.preferred)) {operator} 2"
+    query = (
+        COUNT + f"LEN(list_filter(emails, lambda e: e.value = 'a)' AND e.preferred)) {operator} 2"
+    )
     assert lifted(query) == (
         "elements",
         {

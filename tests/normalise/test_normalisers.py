@@ -10,7 +10,16 @@ from concord.normalise.normalisers import NORMALISERS, normaliser, normaliser_of
 
 pieces = st.sampled_from(
     ["@", ".", "+43", "0043", "(0)", "<", ">", "mailto:", " ext 5", "tel:", "\u00e4", "a\u0308"]
-    + ["\u212a", "\u200d", "\u202e", "\ufeff", "\x00", "\ud800", "\u05d0", "\U0001f9d1\u200d\U0001f680"]
+    + [
+        "\u212a",
+        "\u200d",
+        "\u202e",
+        "\ufeff",
+        "\x00",
+        "\ud800",
+        "\u05d0",
+        "\U0001f9d1\u200d\U0001f680",
+    ]
     + ["\u3002", "\u00df", "\u0130", "xn--", "-", "/", "1980", "0664", "1234567", "T00:00:00Z", " "]
     + ["\n", "\r\n", "\x85", "\u2028", "AT", "de", "_", "Wien", "\u0660\u0661", "\uff0b", "DW", "x"]
 )
@@ -18,7 +27,9 @@ anything = st.one_of(
     st.text(st.characters(), max_size=60),
     st.lists(st.one_of(pieces, st.text(st.characters(), max_size=3)), max_size=9).map("".join),
     st.from_regex(r"\+?[0-9 ()/.-]{3,20}", fullmatch=True),
-    st.from_regex(r"[A-Za-z.\"' <(]{1,6}@[A-Za-z\xe4.-]{1,8}\.[a-z]{1,3}[>.,) ]{0,2}", fullmatch=True),
+    st.from_regex(
+        r"[A-Za-z.\"' <(]{1,6}@[A-Za-z\xe4.-]{1,8}\.[a-z]{1,3}[>.,) ]{0,2}", fullmatch=True
+    ),
 )
 named = st.sampled_from(NORMALISERS)
 regions = st.sampled_from([None, "AT", "DE", "US", "GB", "IT", "MX", "BR", "LT", "ZZ"])

@@ -23,7 +23,9 @@ def test_a_name_is_composed_and_on_one_line(written: str, meant: str) -> None:
     assert name(written) == meant
 
 
-@pytest.mark.parametrize("kept", ["McDonald", "van der Berg", "DE LA CRUZ", "anna", "O'Neil", "李小龍"])
+@pytest.mark.parametrize(
+    "kept", ["McDonald", "van der Berg", "DE LA CRUZ", "anna", "O'Neil", "李小龍"]
+)
 def test_a_name_keeps_its_case(kept: str) -> None:
     assert name(kept) == kept
 

@@ -24,7 +24,6 @@ _TOKEN = re.compile(r"\\.|.", re.S)
 _FORBIDDEN = (
     (re.compile(r"\(\?(?!:)"), "uses (?…); of these only (?:…) can be enforced"),
     (re.compile(r"\\[1-9k]"), "refers back to a group"),
-    (re.compile(r"(?:^|[^\\])(?:\\\\)*\[\^?\]"), "has an empty class []"),
 )
 
 
@@ -62,6 +61,8 @@ def pattern_fault(pattern: str) -> str | None:
     for forbidden, reason in _FORBIDDEN:
         if forbidden.search(pattern):
             return reason
+    if _has_empty_class(pattern):
+        return "has an empty class []"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -69,3 +70,17 @@ def pattern_fault(pattern: str) -> str | None:
     except re.error:
         return "is no regular expression"
     return None
+
+
+def _has_empty_class(pattern: str) -> bool:
+    """Whether a class ends where it begins: nothing in ECMA-262, a class with ``]`` elsewhere."""
+    inside = False
+    tokens = _TOKEN.findall(pattern)
+    for at, token in enumerate(tokens):
+        if inside:
+            inside = token != "]"
+        elif token == "[":
+            inside = True
+            if "".join(tokens[at + 1 : at + 3]).removeprefix("^").startswith("]"):
+                return True
+    return False

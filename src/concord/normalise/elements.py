@@ -78,7 +78,7 @@ def native_elements(value: Native) -> list[Element]:
     Raises:
         TypeError: the value is neither text nor a list of texts and elements.
     """
-    held = value if isinstance(value, list) else [value]
+    held = value if isinstance(value, list) else [plain(value)]
     return [_spelt(one) for one in held if one is not None]
 
 

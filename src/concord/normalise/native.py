@@ -38,9 +38,10 @@ def native(
         current: the record's native fields as last read; None for a create.
 
     Returns:
-        None clears a field. Slots keep an element that stays wanted; a new one goes to the slot of
-        its type, or to the first free slot when no slot has its type. A list field gets the whole
-        list in a create, else a patch that removes values as the platform stores them.
+        None clears a field. Slots keep an element that stays wanted; a new one goes to the free slot
+        that fits its type and preference best, and is left out only when no slot is free. A list
+        field gets the whole list in a create, else a patch that removes values as the platform
+        stores them.
     """
     written: dict[str, Native | ListPatch] = {}
     for column, value in values.items():
@@ -151,21 +152,38 @@ def _filled(
     wanted: _Wanted,
     missing: Sequence[Element],
 ) -> tuple[dict[Field, Element], list[Element]]:
+    """Which free slot takes which element, best matches first, and the elements without one."""
     free = [slot for slot in slots if not stored[slot] or not all(map(wanted.keep, stored[slot]))]
-    types = {slot.type for slot in slots} - {None}
+    waiting = sorted(missing, key=lambda one: one.get("preferred") is not True)
     filled: dict[Field, Element] = {}
-    rest: list[Element] = []
-    for element in sorted(missing, key=lambda one: not one.get("preferred")):
-        kind = element.get("type")
-        fitting = [slot for slot in free if slot.type in (kind, None) or kind not in types]
-        if not fitting:
-            rest.append(element)
-            continue
-        alike = [bool(element.get("preferred")) == slot.preferred for slot in fitting]
-        slot = fitting[alike.index(True) if any(alike) else 0]
-        filled[slot] = element
-        free.remove(slot)
-    return filled, rest
+    for fits in _matches({slot.type for slot in free}):
+        for element in list(waiting):
+            slot = next((slot for slot in free if fits(slot, element)), None)
+            if slot is not None:
+                filled[slot] = element
+                free.remove(slot)
+                waiting.remove(element)
+    return filled, waiting
+
+
+def _matches(types: set[str | None]) -> tuple[Callable[[Field, Element], bool], ...]:
+    """How well an element fits a slot, best first; *types* are those of the free slots."""
+
+    def typed(slot: Field, element: Element) -> bool:
+        return slot.type == element.get("type")
+
+    def ranked(slot: Field, element: Element) -> bool:
+        return slot.preferred == (element.get("preferred") is True)
+
+    return (
+        lambda slot, element: typed(slot, element) and ranked(slot, element),
+        lambda slot, element: (
+            slot.preferred and ranked(slot, element) and element.get("type") not in types
+        ),
+        typed,
+        ranked,
+        lambda _slot, _element: True,
+    )
 
 
 def _list_field(

@@ -36,9 +36,10 @@ from concord.platforms.base import (
 from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration, SqlOptions
 from concord.platforms.natives import native_fields
+from concord.platforms.sql_records import live_owners, records_by_id
 from concord.platforms.sql_session import Row, Session
 from concord.platforms.sql_table import Table, described, instant_of, quoted, regclass
-from concord.platforms.sql_write import carry_out, live_owners, records_by_id
+from concord.platforms.sql_write import carry_out
 
 __all__ = ["Sql"]
 

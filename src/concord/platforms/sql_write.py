@@ -8,40 +8,22 @@ also where no index says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
 
-from concord.errors import PlatformRefused
 from concord.platforms.base import ListPatch, Native, Operation, Outcome, Receipt, Record, Verb
+from concord.platforms.sql_records import is_no_text, live_owners, records_by_id
 from concord.platforms.sql_session import Row, is_refusal_of_a_row
 from concord.platforms.sql_table import Table, quoted
 
-__all__ = ["Query", "carry_out", "live_owners", "records_by_id"]
-
-Query = Callable[[sql.Composable, Sequence[object]], list[Row]]
+__all__ = ["carry_out"]
 
 _NOT_TEXT = "22021"  # character_not_in_repertoire, found before the driver would quote it
 _NOT_SCALAR = "22P02"
 _NOTHING_DONE = "no_rows"  # a trigger or a row policy swallowed the statement
 _UNIQUE = "23505"
-_NO_SUCH_VALUE = ("22P02", "22003", "22007", "22008")
-
-
-def records_by_id(query: Query, table: Table, remote_ids: Sequence[str]) -> dict[str, Record]:
-    """The rows of these ids, tombstones included; an id of another type is of no row."""
-    return _records(query, table, table.options.id, remote_ids, by_person=False)
-
-
-def live_owners(query: Query, table: Table, person_ids: Sequence[str]) -> dict[str, Record]:
-    """The living rows that carry these person_ids."""
-    external = table.options.external_id
-    if external is None:
-        return {}
-    found = _records(query, table, external, person_ids, by_person=True)
-    return {person_id: record for person_id, record in found.items() if not record.deleted}
 
 
 def carry_out(
@@ -229,9 +211,7 @@ class _Batch:
         return "" if value is None and found.not_null and found.text else value
 
     def _locked(self, remote_ids: Sequence[str]) -> dict[str, Record]:
-        return _records(
-            self._run, self._table, self._table.options.id, remote_ids, by_person=False, lock=True
-        )
+        return records_by_id(self._run, self._table, remote_ids, lock=True)
 
     def _keep(self, record: Record) -> None:
         if record.remote_id is not None:
@@ -248,47 +228,6 @@ class _Batch:
             return self._connection.execute(composed, parameters).fetchall()
 
 
-def _records(
-    query: Query,
-    table: Table,
-    column: str,
-    keys: Sequence[str],
-    *,
-    by_person: bool,
-    lock: bool = False,
-) -> dict[str, Record]:
-    keys = [key for key in keys if not _is_no_text(key)]
-    if not keys:
-        return {}
-    select = sql.SQL("SELECT {image} FROM {table} WHERE {where} ORDER BY {id} {lock}")
-    known = sql.SQL("{} = ANY({})").format(quoted(column), table.cast(column, array=True))
-    as_text = sql.SQL("{}::text = ANY(%s)").format(quoted(column))
-    parts: dict[str, Any] = {
-        "image": table.image,
-        "table": table.identifier,
-        "id": table.id,
-        "lock": sql.SQL("FOR UPDATE" if lock else ""),
-    }
-    try:
-        rows = query(select.format(where=known, **parts), [keys])
-    except (psycopg.Error, PlatformRefused) as error:
-        if not _is_of_another_type(error):
-            raise
-        rows = query(select.format(where=as_text, **parts), [keys])
-    records = [table.record(row, table.options.table) for row in rows]
-    # Of several rows with one person_id a living one counts: it is put in last.
-    return {
-        key: record
-        for record in sorted(records, key=lambda record: not record.deleted)
-        if (key := record.external_id if by_person else record.remote_id) is not None
-    }
-
-
-def _is_of_another_type(error: psycopg.Error | PlatformRefused) -> bool:
-    state = error.sqlstate if isinstance(error, psycopg.Error) else error.code
-    return state in _NO_SUCH_VALUE
-
-
 def _with_image(receipt: Receipt, stored: Mapping[str, Record]) -> Receipt:
     if receipt.outcome is not Outcome.OK or receipt.record is None:
         return receipt
@@ -303,13 +242,9 @@ def _with_image(receipt: Receipt, stored: Mapping[str, Record]) -> Receipt:
 def _unfit(values: Mapping[str, Native | ListPatch]) -> str:
     if any(not (value is None or isinstance(value, str)) for value in values.values()):
         return _NOT_SCALAR
-    if any(_is_no_text(value) for value in values.values() if isinstance(value, str)):
+    if any(is_no_text(value) for value in values.values() if isinstance(value, str)):
         return _NOT_TEXT
     return ""
-
-
-def _is_no_text(value: str) -> bool:
-    return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _texts(values: Mapping[str, Native | ListPatch]) -> dict[str, str | None]:
