@@ -38,10 +38,10 @@ def native(
         current: the record's native fields as last read; None for a create.
 
     Returns:
-        None clears a field. Slots keep an element that stays wanted; a new one goes to the free slot
-        that fits its type and preference best, and is left out only when no slot is free. A list
-        field gets the whole list in a create, else a patch that removes values as the platform
-        stores them.
+        None clears a field. Slots keep an element that stays wanted; a new one goes to the free
+        slot that fits its type and preference best, and is left out only when no slot is free. A
+        list field gets the whole list in a create, else a patch that removes values as the
+        platform stores them.
     """
     written: dict[str, Native | ListPatch] = {}
     for column, value in values.items():

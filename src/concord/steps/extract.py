@@ -24,6 +24,12 @@ from concord.steps.settle import settle
 __all__ = ["extract"]
 
 _ALWAYS_LOST = 10
+_DAMAGED = "record.damaged"
+_PLACELESS = (
+    pl.col("fault").is_in(["id.missing", "id.duplicate"])
+    | (pl.col("fault").is_not_null() & pl.col("remote_id").is_null())
+).fill_null(False)
+"""Rows of raw that are known by file and row only."""
 
 
 def extract(
@@ -126,16 +132,22 @@ class _Reading:
     def check_lost(self, *, accept: bool) -> None:
         """Refuse a full listing that lacks too many known records."""
         known = self._known_live()
+        if self._hides:
+            return
         missing = len(known) - int(known.is_in(list(self._records)).sum())
         share = self._ctx.project.platform(self._platform).max_lost_share
         if not accept and missing > max(_ALWAYS_LOST, share * len(known)):
             raise LostRecords(self._platform, missing, len(known))
 
     def _known_live(self) -> pl.Series:
-        placeless = pl.col("fault").is_in(["id.missing", "id.duplicate"]).fill_null(False)
-        rows = self._raw.frame(columns=["record_id", "deleted_at", "fault"])
-        live = rows.filter(pl.col("deleted_at").is_null(), ~placeless)
+        rows = self._raw.frame(columns=["record_id", "remote_id", "deleted_at", "fault"])
+        live = rows.filter(pl.col("deleted_at").is_null(), ~_PLACELESS)
         return live.collect()["record_id"]
+
+    @property
+    def _hides(self) -> bool:
+        """Whether a known record may stand in a row whose id cannot be read."""
+        return any(one.fault == _DAMAGED and one.remote_id is None for one in self._records.values())
 
     def change(self, *, full: bool, reading: Readings) -> Change:
         """The change from the table as it is now."""
@@ -143,10 +155,11 @@ class _Reading:
         differing = self._differing(table)
         seen = [Seen(one, self._records[one], self._seen_at) for one in differing]
         gone = pl.Series([], dtype=pl.String)
-        if full:
+        if full and not self._hides:
             known = self._known_live()
             lost = known.filter(~known.is_in(list(self._records))).to_list()
             seen += [Seen(one, Record(None, deleted=True), self._seen_at) for one in lost]
+        if full:
             gone = self._gone_places(table)
         known_now = known_rows(table, [one.record_id for one in seen])
         rows = seen_rows(self._mapping, known_now, seen)
@@ -184,8 +197,6 @@ class _Reading:
 
     def _gone_places(self, table: Table) -> pl.Series:
         """Rows without an id of an earlier listing; this one has its own."""
-        rows = table.frame(columns=["record_id", "fault"]).filter(
-            pl.col("fault").is_in(["id.missing", "id.duplicate"])
-        )
+        rows = table.frame(columns=["record_id", "remote_id", "fault"]).filter(_PLACELESS)
         known = rows.collect()["record_id"]
         return known.filter(~known.is_in(list(self._records)))

@@ -98,6 +98,8 @@ def seen_rows(mapping: Mapping, known: Lookup[str, Row], seen: Sequence[Seen]) -
         row = observe(
             known.get(one.record_id), _reading(mapping, one, new, old), mapping.mapped, ops=one.ops
         )
+        if row is not None and one.record.fault is not None and one.record_id not in known:
+            row = {**row, "fields": fields_text(one.record.fields)}
         if row is not None and not same_row(known.get(one.record_id), row):
             rows.append(row)
     return rows

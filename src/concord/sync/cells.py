@@ -130,8 +130,13 @@ def cells_of(structs: Iterable[Mapping[str, Any]] | None) -> dict[Key, Cell]:
 
 def structs(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """A row's list of structs: sorted, so that equal evidence gives equal rows."""
-    ordered = sorted(cells, key=lambda cell: (cell.column, cell.element or ""))
+    ordered = sorted(cells, key=lambda cell: _place(cell.key))
     return [{name: getattr(cell, name) for name in Cell.__slots__} for cell in ordered]
+
+
+def _place(key: Key) -> tuple[str, bool, str]:
+    column, element = key
+    return column, element is not None, element or ""
 
 
 def dump_stamps(stamps: Stamps) -> str:
@@ -147,7 +152,7 @@ def dump_stamps(stamps: Stamps) -> str:
                 "source": stamp.source,
             }
             for (column, element), stamp in sorted(
-                stamps.items(), key=lambda item: (item[0][0], item[0][1] or "")
+                stamps.items(), key=lambda item: _place(item[0])
             )
         ]
     )
