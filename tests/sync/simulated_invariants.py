@@ -75,9 +75,7 @@ class Ledger:
     def _life(self) -> None:
         for person_id, person in self.world.lake.golden.persons.items():
             records = self.people.get(person_id, [])
-            originals = [
-                r for r in records if self.world.on(r).records[r].made_by == "them"
-            ]
+            originals = [r for r in records if self.world.on(r).records[r].made_by == "them"]
             assert person.alive == bool(originals), f"{person_id}: alive or not?"
             if not originals:
                 assert not records, f"{person_id}: copies outlive the person"

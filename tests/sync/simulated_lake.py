@@ -124,8 +124,12 @@ class Lake:
         )
         self.committed(bool(new), False)
 
-    def observed(self, name: str, remote_id: str, state: Any, row: Row | None, ops: Any) -> Row | None:
-        seen = reading(self.platforms[name], remote_id, state, row and load(row["fields"]), self.mapped)
+    def observed(
+        self, name: str, remote_id: str, state: Any, row: Row | None, ops: Any
+    ) -> Row | None:
+        seen = reading(
+            self.platforms[name], remote_id, state, row and load(row["fields"]), self.mapped
+        )
         return observe(row, seen, self.mapping(name), ops=ops)
 
     def settle(self, name: str) -> None:
@@ -282,7 +286,9 @@ class Lake:
         if not golden.complete or self.pending(name) or folded < len(receipts):
             return
         persons = {
-            q: replace(one, allowed=options.audience != "consent" or one.flags.get(MARKETING) is True)
+            q: replace(
+                one, allowed=options.audience != "consent" or one.flags.get(MARKETING) is True
+            )
             for q, one in golden.persons.items()
         }
         terms = Terms(

@@ -156,7 +156,9 @@ Evidence = tuple[Cell, str, Any]
 def _scalar(cells: list[Evidence]) -> Evidence | None:
     edits = [one for one in cells if one[0].kind == "edit"]
     found = [one for one in cells if one[0].kind == "found" and one[2] is not None]
-    best = max(edits, key=lambda one: (one[0].at, not one[0].ours, _rank(one[0]), one[1]), default=None)
+    best = max(
+        edits, key=lambda one: (one[0].at, not one[0].ours, _rank(one[0]), one[1]), default=None
+    )
     if best is not None:
         later = [one for one in found if one[0].at > best[0].at]
         if best[2] is not None or not later:

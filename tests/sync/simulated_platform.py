@@ -184,9 +184,7 @@ class Platform:
         self.answer()
         return {name: (copy.deepcopy(one), one.modified_at) for name, one in self.records.items()}
 
-    def delta(
-        self, cursor: int
-    ) -> tuple[dict[str, tuple[Stored | None, datetime | None]], int]:
+    def delta(self, cursor: int) -> tuple[dict[str, tuple[Stored | None, datetime | None]], int]:
         self.answer()
         upto = max(cursor, len(self.log) - self.lag)
         found = {name: (image, at) for name, image, at in self.log[cursor:upto]}
@@ -251,7 +249,9 @@ class Platform:
             if column == MARKETING:
                 self.set_claim(remote_id, value, "us")
             elif column == "emails":
-                kept = [x for x in self.records[remote_id].emails if canon(x) not in value["remove"]]
+                kept = [
+                    x for x in self.records[remote_id].emails if canon(x) not in value["remove"]
+                ]
                 self.set_emails(remote_id, [*kept, *(one["value"] for one in value["add"])])
             else:
                 self.set_field(remote_id, column, value)

@@ -27,7 +27,9 @@ class World:
         stirred: records that are new to the engine, or came back.
     """
 
-    def __init__(self, survivor: Callable[..., Person] = survive, **options: dict[str, Any]) -> None:
+    def __init__(
+        self, survivor: Callable[..., Person] = survive, **options: dict[str, Any]
+    ) -> None:
         self.clock = Clock()
         self.platforms = {
             name: Platform(name, Options(**options.get(name, {})), self.clock) for name in "ABC"
@@ -121,9 +123,14 @@ class World:
         row = self.lake.raw[record[0]].rows.get(record)
         cells = {(c["column"], c["element"]): c for c in (row["cells"] if row else ())}
         claim, seen = stored.claim, cells.get((MARKETING, None))
-        read = seen is not None and claim is not None and (seen["claim"], seen["claimed_at"]) == (
-            claim.state,
-            claim.at,
+        read = (
+            seen is not None
+            and claim is not None
+            and (seen["claim"], seen["claimed_at"])
+            == (
+                claim.state,
+                claim.at,
+            )
         )
         by_them = claim is not None and stored.claimed_by == "them" and not read
         if by_them and claim is not None and claim.state == "granted" and claim.at is not None:

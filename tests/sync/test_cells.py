@@ -43,7 +43,9 @@ def test_the_order_in_which_cells_were_made_does_not_matter(cells: list[Cell]) -
 
 
 @given(st.dictionaries(KEYS, STAMPS))
-def test_stamps_come_back_from_text_as_they_went_in(stamps: dict[tuple[str, str | None], Stamp]) -> None:
+def test_stamps_come_back_from_text_as_they_went_in(
+    stamps: dict[tuple[str, str | None], Stamp],
+) -> None:
     assert load_stamps(dump_stamps(stamps)) == stamps
 
 

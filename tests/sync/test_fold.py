@@ -20,7 +20,9 @@ FIELDS = {"PHONE": "1"}
 def receipt(status: str, kind: str = "update", record: str = "r1", **facts: Any) -> StoredReceipt:
     usual = {"person_id": "p", "remote_id": record, "seen_at": at(5), "image": FIELDS}
     number = facts.pop("number", 1)
-    return StoredReceipt(f"op{number}", f"c{number}", kind, record, status=status, **{**usual, **facts})
+    return StoredReceipt(
+        f"op{number}", f"c{number}", kind, record, status=status, **{**usual, **facts}
+    )
 
 
 def folded(*receipts: StoredReceipt, base: dict[str, Base] | None = None, **stored: Any) -> Any:

@@ -29,12 +29,20 @@ def row_of(second: int = 1, /, **values: Any) -> Row:
 
 
 def then(
-    row: Row | None, second: int = 9, /, *, ops: tuple[Sent, ...] = (), facts: Any = None, **values: Any
+    row: Row | None,
+    second: int = 9,
+    /,
+    *,
+    ops: tuple[Sent, ...] = (),
+    facts: Any = None,
+    **values: Any,
 ) -> Row:
     """The row after another reading; what is not said stays as it was."""
     fields = json.loads(row["fields"]) if row else {}
     before = {column: fields.get(native) for column, native in _NATIVES.items()}
-    new = observe(row, read({**before, **values}, second, before=before, **(facts or {})), mapping(), ops=ops)
+    new = observe(
+        row, read({**before, **values}, second, before=before, **(facts or {})), mapping(), ops=ops
+    )
     assert new is not None
     return new
 
@@ -52,7 +60,9 @@ def update(sure: bool = False, /, *, stamp: Stamp | None = None, **payload: Any)
         for column, value in payload.items():
             keys = [(column, None)]
             if isinstance(value, dict):
-                keys = [(column, k) for k in (*(e["value"] for e in value["add"]), *value["remove"])]
+                keys = [
+                    (column, k) for k in (*(e["value"] for e in value["add"]), *value["remove"])
+                ]
             stamps |= dict.fromkeys(keys, stamp)
     return Sent("update", "p", payload, stamps, sure)
 
@@ -100,7 +110,9 @@ def test_a_value_as_before_keeps_its_cell_though_a_normaliser_changed() -> None:
 def test_another_spelling_of_the_same_canonical_value_is_no_edit() -> None:
     row = row_of(phone="1")
     spelt = {**natives({}), "PHONE": "0 0 1"}
-    reading = Reading("r1", "remote", at(9), fields=spelt, values={"phone": "1"}, before={"phone": "1"})
+    reading = Reading(
+        "r1", "remote", at(9), fields=spelt, values={"phone": "1"}, before={"phone": "1"}
+    )
     new = observe(row, reading, mapping())
     assert new is not None
     assert cell(new, "phone") == cell(row, "phone")
@@ -109,7 +121,9 @@ def test_another_spelling_of_the_same_canonical_value_is_no_edit() -> None:
 def test_a_value_that_could_not_be_read_and_changes_is_an_edit() -> None:
     row = row_of(phone="?")
     other = {**natives({}), "PHONE": "??"}
-    reading = Reading("r1", "remote", at(9), fields=other, values={"phone": None}, before={"phone": None})
+    reading = Reading(
+        "r1", "remote", at(9), fields=other, values={"phone": None}, before={"phone": None}
+    )
     new = observe(row, reading, mapping())
     assert new is not None
     assert cell(new, "phone").kind == "edit"
@@ -141,12 +155,16 @@ def test_in_doubt_another_value_than_we_sent_is_an_edit() -> None:
 
 
 def test_a_field_that_we_did_not_send_is_observed_too() -> None:
-    row = then(row_of(phone="1"), ops=(update(True, given_name="ann"),), given_name="ann", phone="7")
+    row = then(
+        row_of(phone="1"), ops=(update(True, given_name="ann"),), given_name="ann", phone="7"
+    )
     assert (cell(row, "phone").kind, cell(row, "phone").ours) == ("edit", False)
 
 
 def test_a_create_in_doubt_that_shows_another_value_was_edited() -> None:
-    row = observe(None, read({"phone": "7", "given_name": "ann"}), mapping(), ops=[create(phone="1")])
+    row = observe(
+        None, read({"phone": "7", "given_name": "ann"}), mapping(), ops=[create(phone="1")]
+    )
     assert row is not None
     assert cell(row, "phone").kind == "edit"
     assert cell(row, "given_name").kind == "found"
@@ -237,7 +255,9 @@ def test_a_record_that_returns_is_found_anew() -> None:
 
 def test_nothing_is_concluded_from_a_damaged_reading() -> None:
     row = row_of(phone="1", emails=elements("a"))
-    damaged = observe(row, Reading("r1", "remote", at(5), fields={}, fault="record.damaged"), mapping())
+    damaged = observe(
+        row, Reading("r1", "remote", at(5), fields={}, fault="record.damaged"), mapping()
+    )
     assert damaged is not None
     assert damaged["fault"] == "record.damaged"
     assert (damaged["fields"], damaged["cells"]) == (row["fields"], row["cells"])
@@ -275,13 +295,17 @@ def test_a_claim_that_is_taken_back_leaves_no_cell() -> None:
 
 # laws
 @given(VALUES, VALUES)
-def test_the_same_reading_twice_changes_nothing(first: dict[str, Any], second: dict[str, Any]) -> None:
+def test_the_same_reading_twice_changes_nothing(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
     row = then(row_of(**first), 5, **second)
     assert same_row(then(row, 9, **second), row)
 
 
 @given(VALUES, VALUES)
-def test_every_mapped_value_has_exactly_one_cell(first: dict[str, Any], second: dict[str, Any]) -> None:
+def test_every_mapped_value_has_exactly_one_cell(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
     cells = cells_of(then(row_of(**first), 5, **second)["cells"])
     assert {key for key in cells if key[1] is None} == {("given_name", None), ("phone", None)}
     living = {key[1] for key, one in cells.items() if key[1] is not None and not one.removed}
@@ -295,8 +319,7 @@ def test_what_all_our_operations_wrote_together_is_never_an_edit(
     was, now = ({one["value"] for one in values["emails"] or ()} for values in (first, second))
     patch = {"add": elements(*sorted(now - was)) or [], "remove": sorted(was - now)}
     ops = tuple(
-        update(True, **{column: value})
-        for column, value in {**second, "emails": patch}.items()
+        update(True, **{column: value}) for column, value in {**second, "emails": patch}.items()
     )
     cells = cells_of(then(row_of(**first), 9, ops=ops, **second)["cells"])
     assert all(one.kind == "found" for one in cells.values())

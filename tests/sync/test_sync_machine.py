@@ -60,7 +60,14 @@ class Sync(RuleBasedStateMachine):
         records = records or [self.world.create("A", claim="granted")]
         return records[number % len(records)]
 
-    @rule(on=ON, email=EMAILS, name=NAMES, phone=PHONES, claim=CLAIMS, tier=st.sampled_from([None, "t1", "t2"]))
+    @rule(
+        on=ON,
+        email=EMAILS,
+        name=NAMES,
+        phone=PHONES,
+        claim=CLAIMS,
+        tier=st.sampled_from([None, "t1", "t2"]),
+    )
     def create(self, **values: Any) -> None:
         if sum(len(one.records) for one in self.world.platforms.values()) < 8:
             self.world.create(**values)
@@ -69,7 +76,11 @@ class Sync(RuleBasedStateMachine):
     def claim(self, number: int, state: str) -> None:
         self.world.claim(self.some(number), state)
 
-    @rule(number=NUMBER, column=st.sampled_from(["name", "phone", "phone", "tier"]), text=PHONES | NAMES)
+    @rule(
+        number=NUMBER,
+        column=st.sampled_from(["name", "phone", "phone", "tier"]),
+        text=PHONES | NAMES,
+    )
     def edit(self, number: int, column: str, text: str | None) -> None:
         if column != "name" or text is not None:
             self.world.edit(self.some(number), column, text)
@@ -120,7 +131,14 @@ class Sync(RuleBasedStateMachine):
     def run_and_kill_in_doubt(self, batches: int) -> None:
         self.world.run(doubt_after=batches)
 
-    @rule(number=NUMBER, column=st.sampled_from(["name", "phone"]), text=NAMES, email=EMAILS, add=st.booleans(), what=st.booleans())
+    @rule(
+        number=NUMBER,
+        column=st.sampled_from(["name", "phone"]),
+        text=NAMES,
+        email=EMAILS,
+        add=st.booleans(),
+        what=st.booleans(),
+    )
     def edit_midway(
         self, number: int, column: str, text: str, email: str, add: bool, what: bool
     ) -> None:

@@ -153,7 +153,10 @@ def test_10_a_platform_that_was_down_converges() -> None:
     world.edit("B1", "phone", "4")
     world.run()
     world.quiesce()
-    assert len({*world.values("A", "phone"), *world.values("B", "phone"), *world.values("C", "phone")}) == 1
+    assert (
+        len({*world.values("A", "phone"), *world.values("B", "phone"), *world.values("C", "phone")})
+        == 1
+    )
 
 
 def test_11_the_newest_edit_wins_though_its_value_was_agreed_before() -> None:
@@ -486,6 +489,20 @@ def test_35_a_copy_of_an_edit_outranks_what_is_found_elsewhere() -> None:
     assert world.values("B", "phone") == ["5"]
 
 
+def test_35b_a_copy_of_an_edit_outranks_a_more_trusted_value_that_was_only_found() -> None:
+    world = World(A=CONSENT)
+    for on, phone in (("A", "9"), ("B", "1"), ("C", "2")):
+        world.create(on, phone=phone)
+    world.run()
+    world.edit("B1", "phone", "5")
+    world.run()
+    assert (world.values("A", "phone"), world.values("C", "phone")) == (["9"], ["5"])
+    world.delete("B1")
+    world.run()
+    world.run()
+    assert world.values("C", "phone") == ["5"]
+
+
 def test_36_the_preferred_element_does_not_push_another_out_of_its_slot() -> None:
     world = World(B=one_slot(), C=one_slot(**CONSENT))
     world.create("A", email="b")
@@ -581,4 +598,7 @@ def test_42b_an_edit_behind_a_lagging_feed_is_not_lost_in_confusion() -> None:
     world.platforms["B"].lag = 0
     world.run()
     world.quiesce()
-    assert len({*world.values("A", "phone"), *world.values("B", "phone"), *world.values("C", "phone")}) == 1
+    assert (
+        len({*world.values("A", "phone"), *world.values("B", "phone"), *world.values("C", "phone")})
+        == 1
+    )

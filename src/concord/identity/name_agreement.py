@@ -67,7 +67,7 @@ def agree(one: Named, other: Named, *, by_email: bool) -> bool:
     straight = _given_agrees(left[0], right[0]) and _family_agrees(left[1], right[1])
     swapped = bool(all(left) and all(right)) and left == (right[1], right[0])
     if not left[0] or not right[0]:
-        return by_email and bool(left[1]) and _family_agrees(left[1], right[1])
+        return by_email and bool(left[1] and right[1]) and _family_agrees(left[1], right[1])
     return straight or swapped
 
 

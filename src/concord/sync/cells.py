@@ -151,9 +151,7 @@ def dump_stamps(stamps: Stamps) -> str:
                 "dated_at": stamp.dated_at and stamp.dated_at.isoformat(),
                 "source": stamp.source,
             }
-            for (column, element), stamp in sorted(
-                stamps.items(), key=lambda item: _place(item[0])
-            )
+            for (column, element), stamp in sorted(stamps.items(), key=lambda item: _place(item[0]))
         ]
     )
 
