@@ -189,8 +189,9 @@ class LostRecords(Terminal):
 
     def __str__(self) -> str:
         return (
-            f"{self.platform}: the full listing lacks {self.missing} of {self.known} known records; "
-            "nothing was published. If they were really deleted, run again with --accept-deletes "
+            f"{self.platform}: the full listing lacks {self.missing} of {self.known} known "
+            "records; nothing was published. If they were really deleted, run again with "
+            "--accept-deletes "
             f"{self.platform}."
         )
 

@@ -50,7 +50,10 @@ def test_one_person_written_in_two_ways_agrees(one: Named, other: Named) -> None
         (named("Martin", "Gruber"), named("Martina", "Gruber")),
         (named("Julian", "Moser"), named("Juliane", "Moser")),
         (named("Anna", "Gruber"), named("Anna", "Steiner")),
-        (named("Robert", "Huber", None, date(1950, 1, 1)), named("Robert", "Huber", None, date(1980, 1, 1))),
+        (
+            named("Robert", "Huber", None, date(1950, 1, 1)),
+            named("Robert", "Huber", None, date(1980, 1, 1)),
+        ),
         (named("Robert", "Huber sen."), named("Robert", "Huber jun.")),
         (named("John", "Smith III"), named("John", "Smith Jr.")),
     ],
@@ -65,14 +68,22 @@ def test_a_nameless_side_agrees_behind_a_mailbox_and_never_behind_a_phone() -> N
     assert not agree(named(None, "Gruber"), named("Anna", "Gruber"), by_email=False)
 
 
-words = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["Anna", "Hans", "III", " ", "-", "李"]))
+words = st.one_of(
+    st.none(), st.text(max_size=8), st.sampled_from(["Anna", "Hans", "III", " ", "-", "李"])
+)
 people = st.builds(
-    Named, words, words, words, st.one_of(st.none(), st.sampled_from([date(1980, 1, 1), date(1990, 2, 2)]))
+    Named,
+    words,
+    words,
+    words,
+    st.one_of(st.none(), st.sampled_from([date(1980, 1, 1), date(1990, 2, 2)])),
 )
 
 
 @given(one=people, other=people, by_email=st.booleans())
-def test_agreement_never_fails_and_has_no_direction(one: Named, other: Named, by_email: bool) -> None:
+def test_agreement_never_fails_and_has_no_direction(
+    one: Named, other: Named, by_email: bool
+) -> None:
     assert agree(one, other, by_email=by_email) == agree(other, one, by_email=by_email)
 
 

@@ -135,7 +135,9 @@ def test_a_clear_beats_what_was_seen_before_and_not_what_was_found_later() -> No
 def test_an_address_is_taken_from_one_record() -> None:
     rows = [
         record("a", [cell("street"), cell("locality")], street="Ring 1", locality="Wien"),
-        record("b", [cell("street", source="book"), cell("locality", source="book")], locality="Graz"),
+        record(
+            "b", [cell("street", source="book"), cell("locality", source="book")], locality="Graz"
+        ),
     ]
     found = golden(rows)["p"]
     assert (found["street"], found["locality"]) == (None, "Graz")
@@ -167,7 +169,10 @@ def test_only_the_first_element_is_preferred() -> None:
         )
     ]
     found = golden(rows)["p"]["emails"]
-    assert [(one["value"], one["preferred"]) for one in found] == [("b@x.y", True), ("a@x.y", False)]
+    assert [(one["value"], one["preferred"]) for one in found] == [
+        ("b@x.y", True),
+        ("a@x.y", False),
+    ]
 
 
 def test_the_name_as_shown_follows_the_name() -> None:

@@ -97,7 +97,7 @@ def _crm_row(person: Person) -> tuple[Any, ...]:
 
 
 def _bad_crm_rows(good: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    broken = (
+    broken: tuple[dict[str, Any], ...] = (
         {"email": "not an address", "last_name": "Badmail"},
         {"phone": "ask reception", "last_name": "Badphone"},
         {"country": "Middle-earth", "last_name": "Badcountry"},
@@ -108,7 +108,7 @@ def _bad_crm_rows(good: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     )
     rows = []
     for number, changes in enumerate(broken):
-        row = dict(zip(CRM_COLUMNS, good, strict=True))
+        row: dict[str, Any] = dict(zip(CRM_COLUMNS, good, strict=True))
         row |= {"email": f"bad.{number}@example.net", "phone": None, "first_name": "Bad"}
         row |= {"opt_in": None, "opt_in_at": None} | changes
         rows.append(tuple(row[column] for column in CRM_COLUMNS))

@@ -94,8 +94,9 @@ def _record_key(state: Path) -> str:
 def _seed_crm(parameters: Mapping[str, str], people: list[Person]) -> None:
     import psycopg
     from psycopg import sql
+    from psycopg.conninfo import make_conninfo
 
-    with psycopg.connect(**parameters) as connection:
+    with psycopg.connect(make_conninfo(**parameters)) as connection:
         there = connection.execute("select to_regclass('crm.contact')").fetchone()
         if there and there[0]:
             return

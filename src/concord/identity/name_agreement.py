@@ -16,10 +16,14 @@ from rapidfuzz.distance import DamerauLevenshtein
 __all__ = ["Named", "agree"]
 
 _NICKNAMES = (
-    "johann hans johannes hannes", "elisabeth lisi lisa elise sissi liesl elizabeth liz beth betty",
-    "katharina kathi kathrin katrin kati catherine katherine kate cathy", "robert bob rob robbie bert",
-    "william bill will billy willi wilhelm", "michael mike michi michel mick", "susanne susi susan sue",
-    "thomas tom tommy", "stefan steff steffen stephan steve steven stephen", "daniel dan danny dani",
+    "johann hans johannes hannes",
+    "elisabeth lisi lisa elise sissi liesl elizabeth liz beth betty",
+    "katharina kathi kathrin katrin kati catherine katherine kate cathy",
+    "robert bob rob robbie bert",
+    "william bill will billy willi wilhelm", "michael mike michi michel mick",
+    "susanne susi susan sue",
+    "thomas tom tommy", "stefan steff steffen stephan steve steven stephen",
+    "daniel dan danny dani",
     "josef sepp joseph joe pepi", "franz franzl", "georg schorsch george", "maximilian max maxi",
     "alexander alex sascha xandi", "alexandra alex sandra sascha", "andreas andi andy andrew",
     "christian chris christl", "christine christl tina chris", "christoph chris christopher stoffl",
@@ -32,7 +36,8 @@ _NICKNAMES = (
     "philipp phil philip", "rebecca becky", "richard rick dick richie", "samuel sam sami",
     "theresa resi therese terry tess", "veronika vroni vera", "victoria vicky viktoria",
     "ulrike uli", "ulrich uli", "wolfgang wolfi", "gerhard gerd gerry", "helene leni helen lena",
-    "magdalena leni lena magda", "sebastian wastl seb basti", "leopold poldi leo", "ferdinand ferdi",
+    "magdalena leni lena magda", "sebastian wastl seb basti", "leopold poldi leo",
+    "ferdinand ferdi",
 )  # fmt: skip
 _GENERATIONS = {"jr": "jr", "junior": "jr", "jun": "jr", "sr": "sr", "senior": "sr", "sen": "sr"}
 _GENERATIONS |= {"ii": "ii", "iii": "iii", "iv": "iv"}

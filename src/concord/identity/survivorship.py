@@ -125,7 +125,7 @@ _ORIGINAL_FIRST = pl.col("ours").cast(pl.Int64)
 
 
 def _orders(rank: pl.Expr) -> list[pl.Expr]:
-    """Sort keys, best first, among edits (newest, original, rank) or found (rank, date, original)."""
+    """Sort keys, best first: edits by newest, original, rank; found by rank, date, original."""
     dated = -pl.coalesce(_micros("dated_at"), pl.lit(-(2**62), pl.Int64))
     return [
         pl.when(_IS_EDIT).then(-_micros("at")).otherwise(rank),
@@ -328,7 +328,7 @@ def _flags(persons: pl.DataFrame, consents: pl.DataFrame, golden: Contract) -> p
 
 def _gathered(sources: Sequence[pl.DataFrame]) -> pl.DataFrame:
     empty = pl.DataFrame(schema=dict(_SOURCE_SCHEMA))
-    every = pl.concat([empty, *(one.cast(dict(_SOURCE_SCHEMA)) for one in sources)])
+    every = pl.concat([empty, *(one.cast(pl.Schema(_SOURCE_SCHEMA)) for one in sources)])
     fields = [name for name in _SOURCE_SCHEMA if name != "person_id"]
     return (
         every.sort("person_id", "column", "element", nulls_last=False)
@@ -363,4 +363,4 @@ def _tombstones(dead: pl.DataFrame, like: pl.DataFrame, golden: Contract) -> pl.
     kept |= {name: pl.col("deleted_at") for name in golden.role("deleted_at")}
     return dead.select(
         kept.get(name, pl.lit(None, kind)).alias(name) for name, kind in like.schema.items()
-    ).cast(dict(like.schema))
+    ).cast(like.schema)

@@ -7,7 +7,8 @@ call of a reading returns. A *cursor* is an opaque text that says how far a read
 
 Native values travel as text, null, or (for a multi-valued field such as a card's EMAIL) a list of
 elements ``{"value": text, "type": text | null, "preferred": bool}``. Numbers, booleans and instants
-are text as the platform would show them: ``"true"``, ``"2026-11-25"``, ``"2026-11-25T08:00:00+00:00"``.
+are text as the platform would show them: ``"true"``, ``"2026-11-25"``,
+``"2026-11-25T08:00:00+00:00"``.
 
 Errors: `PlatformDown`, `Throttled` and `CursorExpired` are transient; `PlatformRefused` and
 `UnreadableInput` are terminal. A record that cannot be read whole is not an error: it comes as a

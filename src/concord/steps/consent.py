@@ -53,15 +53,15 @@ def consent(ctx: Context) -> Result:
             )
         return folded[place]
 
-    def quarantine(open_rows: Table, cursors: Mapping[str, int]) -> Change:
+    def quarantine(_table: Table, cursors: Mapping[str, int]) -> Change:
         _, refused = fold(cursors)
         touched = [
             changes(one, cursors[name], one.version, columns=["record_id"])["record_id"]
             for name, one in raw.items()
         ]
-        return _quarantine(ctx, open_rows, refused, pl.concat(touched).to_list())
+        return _quarantine(ctx, refused, pl.concat(touched).to_list())
 
-    def work(_table: Table, cursors: Mapping[str, int]) -> Change | None:
+    def work(current: Table, cursors: Mapping[str, int]) -> Change | None:
         rows, _ = fold(cursors)
         schema = frame_schema(ctx.project, CONSENTS)
         own = {name: kind for name, kind in schema.items() if name != "_row_hash"}
@@ -70,7 +70,7 @@ def consent(ctx: Context) -> Result:
         breaker(
             verdict.report,
             open_rows=verdict.report.rejected,
-            live_rows=max(_table.count(), frame.height),
+            live_rows=max(current.count(), frame.height),
             contract=contract,
         )
         return Change(upserts=verdict.accepted, rules=verdict.report.counts)
@@ -119,9 +119,7 @@ def _addresses(
     return [c for c in cells if c["column"] in columns and c["element"] is not None]
 
 
-def _quarantine(
-    ctx: Context, table: Table, refused: Sequence[Refused], touched: Sequence[str]
-) -> Change:
+def _quarantine(ctx: Context, refused: Sequence[Refused], touched: Sequence[str]) -> Change:
     """One open row for every record whose claim cannot count; closed when the record moves."""
     rules: dict[str, list[str]] = {}
     for one in refused:

@@ -22,7 +22,7 @@ __all__ = ["deliver"]
 _VERBS = {"create": Verb.CREATE, "delete": Verb.DELETE}
 
 
-def deliver(ctx: Context, *, platform: str, chunk: int = 0) -> Result:
+def deliver(ctx: Context, *, platform: str, chunk: int = 0) -> Result:  # noqa: ARG001 - one writer a platform, so far
     """Send what is free to be sent and has no receipt.
 
     A second try of the same task first settles what the first one left in doubt; what is settled

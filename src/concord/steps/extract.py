@@ -147,7 +147,9 @@ class _Reading:
     @property
     def _hides(self) -> bool:
         """Whether a known record may stand in a row whose id cannot be read."""
-        return any(one.fault == _DAMAGED and one.remote_id is None for one in self._records.values())
+        return any(
+            one.fault == _DAMAGED and one.remote_id is None for one in self._records.values()
+        )
 
     def change(self, *, full: bool, reading: Readings) -> Change:
         """The change from the table as it is now."""

@@ -13,7 +13,7 @@ from concord.steps.tables import frame_schema
 __all__ = ["record"]
 
 
-def record(
+def record(  # noqa: PLR0913 - the columns of an incident
     ctx: Context,
     *,
     kind: str,

@@ -10,7 +10,7 @@ import polars as pl
 
 from concord.assets.changes import changes
 from concord.assets.commit import Position
-from concord.assets.snapshot import Change, Published, publish
+from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
 from concord.contracts.document import Contract
 from concord.contracts.schema import frame_schema as contract_columns
@@ -62,12 +62,12 @@ def plan(ctx: Context, *, platform: str) -> Result:
         platform,
         (published,),
         rows_in=len(planned),
-        notes=_notes(platform, published, planned),
+        notes=_notes(platform, planned),
         facts={"chunks": chunks},
     )
 
 
-def _notes(platform: str, published: Published, planned: list[PlannedOperation]) -> tuple[str, ...]:
+def _notes(platform: str, planned: list[PlannedOperation]) -> tuple[str, ...]:
     counts = {state: sum(op.state == state for op in planned) for state in ("pending", "held")}
     notes = []
     if counts["pending"]:
@@ -228,10 +228,7 @@ def _persons(ctx: Context, platform: str) -> dict[str, Person]:
     assert contract is not None
     golden = ctx.open(GOLDEN).frame()
     inside = set(golden.filter(_audience(ctx, platform, contract)).collect()["person_id"].to_list())
-    flags = {
-        f"consent/{contract.column(name).options['channel']}/{contract.column(name).options['purpose']}": name
-        for name in contract.role("consent")
-    }
+    flags = {_claim(contract, name): name for name in contract.role("consent")}
     columns = list(contract_columns(contract))
     found = {}
     for row in golden.collect().to_dicts():
@@ -245,6 +242,11 @@ def _persons(ctx: Context, platform: str) -> dict[str, Person]:
             allowed=person_id in inside,
         )
     return found
+
+
+def _claim(contract: Contract, flag: str) -> str:
+    options = contract.column(flag).options
+    return f"consent/{options['channel']}/{options['purpose']}"
 
 
 def _stamps(sources: Any) -> dict[Key, Stamp]:

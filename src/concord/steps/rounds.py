@@ -53,7 +53,7 @@ def run_to_rest(
     run_id: str,
     *,
     skip: Collection[str] = (),
-    before: Callable[[Job], None] = lambda job: None,
+    before: Callable[[Job], None] | None = None,
 ) -> Run:
     """Extract once, then run what is behind until nothing is.
 
@@ -63,28 +63,29 @@ def run_to_rest(
         before: called before each job.
     """
     run = Run()
-
-    def do(job: Job, number: int) -> None:
-        if job.step in skip or job.name in skip:
-            return
-        before(job)
-        name = f"{job.platform or job.step}/{run_id}.{number}/{job.step}/-1"
-        mine = replace(ctx, run=RunId(name, job.name))
-        try:
-            run.results.append(run_step(job.step, mine, platform=job.platform))
-        except ConcordError as error:
-            run.failed[job.name] = error
-
-    for job in ctx.project.jobs:
+    jobs = [job for job in ctx.project.jobs if not {job.step, job.name} & set(skip)]
+    for job in jobs:
         if job.step == "extract":
-            do(job, 0)
+            _do(ctx, job, f"{run_id}.0", run, before)
     for number in range(1, _MOST_ROUNDS):
-        todo = set(behind(ctx)) - set(run.failed)
-        if not todo:
+        if not set(behind(ctx)) - set(run.failed):
             break
-        for job in ctx.project.jobs:
-            if job.step in ("extract", "publish") or job.name in run.failed:
+        for job in jobs:
+            if job.step == "extract" or job.name in run.failed:
                 continue
             if job.name in set(behind(ctx)):
-                do(job, number)
+                _do(ctx, job, f"{run_id}.{number}", run, before)
     return run
+
+
+def _do(
+    ctx: Context, job: Job, run_id: str, run: Run, before: Callable[[Job], None] | None
+) -> None:
+    if before is not None:
+        before(job)
+    name = f"{job.platform or job.step}/{run_id}/{job.step}/-1"
+    try:
+        mine = replace(ctx, run=RunId(name, job.name))
+        run.results.append(run_step(job.step, mine, platform=job.platform))
+    except ConcordError as error:
+        run.failed[job.name] = error
