@@ -40,10 +40,10 @@ run: $(READY)
 	@$(PY) -m concord demo $(ARGS)
 
 up: $(READY)
-	@$(PY) -m concord up $(ARGS)
+	@$(PY) -m concord up --demo $(ARGS)
 
 check: $(READY)
-	@$(PY) -m ruff format --check --quiet src tests dags
+	@$(PY) -m ruff format --check src tests dags >$(VENV)/format.txt 2>&1 || { cat $(VENV)/format.txt; exit 1; }
 	@$(PY) -m ruff check --quiet src tests dags
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
 	@$(PY) -m mypy --no-error-summary
