@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export UV_NO_PROGRESS := 1
 export UV_NO_CONFIG := 1
 
-.PHONY: help setup run up test test-deep check bench lock clean
+.PHONY: help setup run up test test-deep check lock clean
 help:
 	@echo "make run        contacts from three platforms to one golden record and back, embedded"
 	@echo "make up         the same project in Airflow's own pages, on 127.0.0.1"

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from concord.assets.dataset import ContractRef, Dataset
 from concord.assets.subscription import SubscriptionDeclaration
 from concord.contracts.document import Contract
 from concord.platforms.declaration import PlatformDeclaration
 
-__all__ = ["CONSENTS", "CROSSWALK", "GOLDEN", "Job", "contract_for", "datasets_of", "jobs_of"]
+__all__ = [
+    "CONSENTS",
+    "CROSSWALK",
+    "GOLDEN",
+    "Job",
+    "contract_for",
+    "datasets_of",
+    "jobs_of",
+    "teams_in_order",
+]
 
 CONSENTS = "people/consents"
 CROSSWALK = "people/crosswalk"
@@ -74,11 +84,26 @@ def jobs_of(
     for p in names:
         if platforms[p].direction != "in":
             jobs += _sync_jobs(p)
-    jobs += [
-        Job(f"publish.{team}", "publish", None, (declared.dataset,), _published(declared))
-        for team, declared in sorted(subscriptions.items())
-    ]
+    for team in teams_in_order(subscriptions):
+        declared = subscriptions[team]
+        jobs.append(
+            Job(f"publish.{team}", "publish", None, (declared.dataset,), _published(declared))
+        )
     return tuple(jobs)
+
+
+def teams_in_order(subscriptions: Mapping[str, SubscriptionDeclaration]) -> tuple[str, ...]:
+    """Subscribing teams; one that subscribes to another's dataset comes after it.
+
+    Raises:
+        CycleError: teams wait for each other in a ring.
+    """
+    makers = {one.publishes: team for team, one in subscriptions.items() if one.publishes}
+    waits = {
+        team: {makers[one.dataset]} if one.dataset in makers else set()
+        for team, one in sorted(subscriptions.items())
+    }
+    return tuple(TopologicalSorter(waits).static_order())
 
 
 def _sync_jobs(p: str) -> list[Job]:
@@ -151,9 +176,18 @@ def _dataset(
         contract=ContractRef(contract.id, contract.version, contract.sha256) if contract else None,
         append_only=append_only,
         feed=family != "ops",
-        stats=_STATS.get(family, (key,)),
+        stats=_STATS.get(family, (_counted(contract, key),)),
         unhashed=_UNHASHED.get(family, ()),
     )
+
+
+def _counted(contract: Contract | None, key: str) -> str:
+    """The column whose minimum and maximum stand in the log: the key only where it is an id.
+
+    A team may key its dataset by an e-mail address.
+    """
+    role = contract.column(key).role if contract else "record_id"
+    return key if role in ("person_id", "record_id") or key == "consent_id" else "_row_hash"
 
 
 def _code_key(name: str, family: str) -> str:

@@ -27,7 +27,7 @@ from concord.privacy.declaration import Processing
 from concord.project_faults import cross_faults, model_faults
 from concord.settings import Retries, Settings
 
-__all__ = ["Project", "find_root", "load", "resolve", "write_resolved"]
+__all__ = ["Project", "find_root", "load", "resolve", "state_folder", "write_resolved"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _RESOLVED = Path(".concord") / "project.json"
@@ -288,6 +288,13 @@ def _contracts(files: list[_File], faults: list[Fault], *, lint: bool) -> dict[s
     return found
 
 
+def state_folder(root: Path) -> Path:
+    """The project's folder for everything that is made here, readable by its owner only."""
+    folder = root / _RESOLVED.parent
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def write_resolved(root: Path) -> Path:
     """Write the checked project, so that Dag files and tasks need not check it again."""
     from concord.yaml_text import load_text
@@ -299,8 +306,7 @@ def write_resolved(root: Path) -> Path:
         content = path.read_bytes()
         digests[name] = hashlib.sha256(content).hexdigest()
         documents[name], _ = load_text(content.decode("utf-8"), path=name)
-    target = root / _RESOLVED
-    target.parent.mkdir(mode=0o700, exist_ok=True)
+    target = state_folder(root) / _RESOLVED.name
     text = json.dumps({"digests": digests, "documents": documents}, default=str)
     scratch = target.with_suffix(f".{os.getpid()}.tmp")
     scratch.write_text(text, encoding="utf-8")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
+from graphlib import CycleError
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -12,9 +14,10 @@ from concord.assets.subscription import SubscriptionDeclaration
 from concord.contracts.document import Contract
 from concord.errors import Fault
 from concord.identity.declaration import People
-from concord.jobs import contract_for
+from concord.jobs import contract_for, datasets_of, teams_in_order
 from concord.platforms.declaration import PlatformDeclaration
 from concord.privacy.declaration import Processing
+from concord.privacy.flags import consent_flags
 
 __all__ = ["cross_faults", "model_faults"]
 
@@ -87,9 +90,11 @@ def cross_faults(
     for name, platform in platforms.items():
         found += _platform_faults(name, platform, contracts, processing, lines)
     found += _people_faults(people, platforms, contracts, lines)
+    own = tuple(datasets_of(platforms, {}, contracts))
     for team, declared in subscriptions.items():
         found += _subscription_faults(team, declared, contracts, processing, lines)
-    return found
+        found += _place_faults(team, subscriptions, own, lines)
+    return found or list(_ring_faults(subscriptions))
 
 
 def _contract_faults(contracts: Mapping[str, Contract]) -> Iterator[Fault]:
@@ -165,8 +170,18 @@ def _subscription_faults(
         yield _unknown("purpose", declared.purpose, purposes, path, line_of(("purpose",)))
     contract = contract_for(contracts, declared.dataset)
     if contract is None:
-        yield _unknown("dataset", declared.dataset, list(contracts), path, line_of(("dataset",)))
         return
+    if (
+        declared.purpose in processing.purposes
+        and consent_flags(contract, processing, declared.purpose) == ()
+    ):
+        yield Fault(
+            path,
+            line_of(("purpose",)),
+            f"purpose `{declared.purpose}` rests on consent, and no column of {declared.dataset} "
+            "says who consents",
+            "subscribe to a dataset with a consent flag for it",
+        )
     known = [column.name for column in contract.columns]
     for number, column in enumerate(declared.columns):
         if column not in known:
@@ -175,3 +190,44 @@ def _subscription_faults(
         known = list(contracts)
         line = line_of(("publishes",))
         yield _unknown("contract for", declared.publishes, known, path, line)
+
+
+_TEAM = re.compile(r"[a-z][a-z0-9_]*")
+_PRIVATE = ("raw/", "quarantine/", "sync/", "ops/")
+
+
+def _place_faults(
+    team: str,
+    subscriptions: Mapping[str, SubscriptionDeclaration],
+    own: tuple[str, ...],
+    lines: Lines,
+) -> Iterator[Fault]:
+    """What does not fit the other datasets: a team's name, what it reads, what it publishes.
+
+    Args:
+        own: datasets that Concord makes itself.
+    """
+    declared = subscriptions[team]
+    path = f"contracts/subscriptions/{team}.yaml"
+    line_of = lines[path]
+    if not _TEAM.fullmatch(team):
+        yield Fault(path, 0, "a team's name is lower case letters, digits and _", "rename the file")
+    theirs = [one.publishes for one in subscriptions.values() if one.publishes]
+    readable = [*(name for name in own if not name.startswith(_PRIVATE)), *theirs]
+    if declared.dataset not in readable:
+        yield _unknown("dataset", declared.dataset, readable, path, line_of(("dataset",)))
+    families = {name.split("/", 1)[0] for name in own}
+    if declared.publishes and declared.publishes.split("/", 1)[0] in families:
+        what = f"`{declared.publishes}` lies among Concord's own datasets"
+        yield Fault(path, line_of(("publishes",)), what, f"publish {team}/<name>")
+    elif declared.publishes and theirs.count(declared.publishes) > 1:
+        what = f"another team publishes `{declared.publishes}` too"
+        yield Fault(path, line_of(("publishes",)), what)
+
+
+def _ring_faults(subscriptions: Mapping[str, SubscriptionDeclaration]) -> Iterator[Fault]:
+    try:
+        teams_in_order(subscriptions)
+    except CycleError as error:
+        ring = " -> ".join(error.args[1])
+        yield Fault("contracts/subscriptions", 0, f"teams wait for each other: {ring}")

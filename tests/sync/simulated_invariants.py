@@ -1,4 +1,4 @@
-"""What must hold once everything is still: checked against what people did, not against the code."""
+"""What must hold once everything is still, by what people did and not by what the code says."""
 
 from __future__ import annotations
 
@@ -184,28 +184,37 @@ class Ledger:
             yield from platform.records.items()
 
     def _consent(self) -> None:
-        world = self.world
+        self._hear_withdrawals()
+        for address, dates in self.withdrawn.items():
+            if not self._reopened(address, max(dates)):
+                self._withdrawn_everywhere(address)
+        for _, stored in self._claims():
+            for email in stored.emails:
+                if self.world.status(canon(email) or "") == "granted":
+                    assert canon(email) in self.world.grants, "granted by nobody"
+
+    def _hear_withdrawals(self) -> None:
         for record, stored in self._claims():
             said = stored.claim
             if said is not None and said.state == "withdrawn" and stored.claimed_by == "them":
                 seen = (record, *stored.emails)
-                at = said.at or self.undated.setdefault(seen, world.clock.now)
+                at = said.at or self.undated.setdefault(seen, self.world.clock.now)
                 for email in stored.emails:
                     self.withdrawn.setdefault(canon(email) or "", set()).add(at)
-        for address, dates in self.withdrawn.items():
-            granted = world.grants.get(address)
-            undated = granted is not None and max(dates) in self.undated.values()
-            if granted is not None and granted >= max(dates) or undated:
-                continue
-            assert world.status(address) == "withdrawn", "a withdrawal was undone"
-            for record, stored in self._claims():
-                if address in map(canon, stored.emails):
-                    told = stored.claim is not None and stored.claim.state == "withdrawn"
-                    assert told, f"{record}: the withdrawal did not arrive"
-        for _, stored in self._claims():
-            for email in stored.emails:
-                if world.status(canon(email) or "") == "granted":
-                    assert canon(email) in world.grants, "granted by nobody"
+
+    def _reopened(self, address: str, withdrawn_at: datetime) -> bool:
+        """A later grant; of an undated withdrawal nobody knows when it was."""
+        granted_at = self.world.grants.get(address)
+        if granted_at is None:
+            return False
+        return granted_at >= withdrawn_at or withdrawn_at in self.undated.values()
+
+    def _withdrawn_everywhere(self, address: str) -> None:
+        assert self.world.status(address) == "withdrawn", "a withdrawal was undone"
+        for record, stored in self._claims():
+            if address in map(canon, stored.emails):
+                told = stored.claim is not None and stored.claim.state == "withdrawn"
+                assert told, f"{record}: the withdrawal did not arrive"
 
     def _next(self) -> None:
         """What stands in quarantine keeps its history; the rest starts anew."""

@@ -1,4 +1,4 @@
-"""A platform in memory, as hostile as real ones: it lags, normalises, refuses, and answers nothing."""
+"""A platform in memory, as hostile as real ones: it lags, normalises, refuses, is down."""
 
 from __future__ import annotations
 

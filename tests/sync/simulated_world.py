@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from simulated_lake import Killed, Lake
+from simulated_lake import Lake
 from simulated_people import status, survive
 from simulated_platform import MARKETING, SCALARS, Clock, Options, Platform, canon
+from simulated_remote import Killed
 
 from concord.sync.operations import PlannedOperation
 from concord.sync.view import Person
@@ -27,14 +28,14 @@ class World:
         stirred: records that are new to the engine, or came back.
     """
 
-    def __init__(
-        self, survivor: Callable[..., Person] = survive, **options: dict[str, Any]
-    ) -> None:
+    survivor: Callable[..., Person] = staticmethod(survive)
+
+    def __init__(self, **options: dict[str, Any]) -> None:
         self.clock = Clock()
         self.platforms = {
             name: Platform(name, Options(**options.get(name, {})), self.clock) for name in "ABC"
         }
-        self.lake = Lake(self.platforms, self.clock, survive=survivor)
+        self.lake = Lake(self.platforms, self.clock, survive=self.survivor)
         self.lake.approving = self.approving
         for platform in self.platforms.values():
             platform.watch = self.watch

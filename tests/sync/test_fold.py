@@ -18,15 +18,16 @@ FIELDS = {"PHONE": "1"}
 
 
 def receipt(status: str, kind: str = "update", record: str = "r1", **facts: Any) -> StoredReceipt:
-    usual = {"person_id": "p", "remote_id": record, "seen_at": at(5), "image": FIELDS}
+    usual = {"person_id": "p", "remote_id": record, "image": FIELDS}
     number = facts.pop("number", 1)
+    usual["seen_at"] = facts.pop("seen_at", at(number))
     return StoredReceipt(
         f"op{number}", f"c{number}", kind, record, status=status, **{**usual, **facts}
     )
 
 
 def folded(*receipts: StoredReceipt, base: dict[str, Base] | None = None, **stored: Any) -> Any:
-    return fold_base(base or {}, receipts, {name: one for name, one in stored.items()}, mapping())
+    return fold_base(base or {}, receipts, stored, mapping())
 
 
 def test_what_was_sent_and_what_was_stored_become_the_agreed_pair() -> None:
@@ -96,6 +97,14 @@ def test_all_our_operations_on_a_record_are_compared_with_its_last_image() -> No
     assert [dict(op.payload) for op in first.ops] == [{"phone": "1"}, {MARKETING: "granted"}]
     assert all(op.sure for op in first.ops)
     assert second.record_id == "r2"
+
+
+def test_of_receipts_seen_at_one_time_the_one_delivered_last_shows_the_record() -> None:
+    grant = receipt("ok", "grant", number=1, image={"OPT": "granted", "PHONE": "2"}, seen_at=at(5))
+    update = receipt("ok", "update", number=2, image={"OPT": None, "PHONE": "2"}, seen_at=at(5))
+    [one] = foldings([grant, update])
+    assert one.last == grant
+    assert len(one.ops) == 2
 
 
 def test_a_record_that_was_there_already_is_ours_but_not_surely_as_sent() -> None:

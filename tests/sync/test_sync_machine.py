@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -10,8 +11,8 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from simulated_invariants import Ledger
-from simulated_lake import Killed
 from simulated_platform import BAD, POISON, Down
+from simulated_remote import Killed
 from simulated_world import World
 
 NAMES = st.sampled_from(["ann", "ann", "ann", "ann", "Ann ", "bob", "Dee", BAD, POISON])
@@ -170,10 +171,8 @@ class Sync(RuleBasedStateMachine):
     def one_step(self, step: str, on: str, commits: int | None) -> None:
         lake = self.world.lake
         lake.killed_after = commits
-        try:
+        with contextlib.suppress(Killed, Down):
             getattr(lake, step)(*(() if step in SHARED else (on,)))
-        except (Killed, Down):
-            pass
         lake.killed_after = None
 
     @rule()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from concord.airflow.dags import render_dags
+    from concord.airflow.subscribers import subscribe
 
-__all__ = ["render_dags"]
+__all__ = ["render_dags", "subscribe"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from concord.airflow.dags import render_dags
 
         return render_dags
+    if name == "subscribe":
+        from concord.airflow.subscribers import subscribe
+
+        return subscribe
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ from concord.airflow.retry import SyncPolicy
 if TYPE_CHECKING:
     from concord.project import Project
 
-__all__ = ["default_args", "render_dags", "time_leg"]
+__all__ = ["default_args", "render_dag", "render_dags", "time_leg"]
 
 _PARAMS = {
     "full_refresh": "Read everything once, whatever the cursor says.",
@@ -44,7 +44,7 @@ def render_dags(dag_file: str, *, operator: type[StepOperator] = StepOperator) -
     project = engine.project(engine.root(Path(dag_file)))
     only = get_parsing_context().dag_id
     return {
-        plan.dag_id: _dag(project, plan, operator)
+        plan.dag_id: render_dag(project, plan, operator)
         for plan in plan_dags(project)
         if only in (None, plan.dag_id)
     }
@@ -73,7 +73,12 @@ def default_args(project: Project, operator: type[StepOperator]) -> dict[str, An
     }
 
 
-def _dag(project: Project, plan: DagPlan, operator: type[StepOperator]) -> DAG:
+def render_dag(project: Project, plan: DagPlan, operator: type[StepOperator], **own: Any) -> DAG:
+    """One Dag.
+
+    Args:
+        own: further arguments of its operators.
+    """
     produces = not plan.assets
     leg = time_leg(plan.cron, plan.timezone)
     triggers = [asset(project, name) for name in plan.assets]
@@ -87,13 +92,14 @@ def _dag(project: Project, plan: DagPlan, operator: type[StepOperator]) -> DAG:
         default_args=default_args(project, operator),
         params={
             name: Param(False, type="boolean", description=text)
-            for name, text in (_PARAMS if produces else {}).items()
+            for name, text in _PARAMS.items()
+            if produces or (plan.team and name == "full_refresh")
         },
-        tags={"concord"},
+        tags={"concord"} | ({plan.team} if plan.team else set()),
     ) as dag:
         made: dict[str, Any] = {}
         for task in plan.tasks:
-            made[task.task_id] = _task(project, task, operator, made)
+            made[task.task_id] = _task(project, task, operator, made, own)
             for upstream in task.after:
                 made[upstream] >> made[task.task_id]
         if len(made) > 1:
@@ -109,9 +115,14 @@ def _any_of(triggers: list[Any]) -> Any:
 
 
 def _task(
-    project: Project, task: TaskPlan, operator: type[StepOperator], made: Mapping[str, Any]
+    project: Project,
+    task: TaskPlan,
+    operator: type[StepOperator],
+    made: Mapping[str, Any],
+    own: Mapping[str, Any],
 ) -> Any:
     common: dict[str, Any] = {
+        **own,
         "task_id": task.task_id,
         "step": task.step,
         "platform": task.platform,

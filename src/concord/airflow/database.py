@@ -21,7 +21,15 @@ from sqlalchemy import select, update
 from concord.airflow.engine import Incident
 from concord.airflow.notifier import incident_marker
 
-__all__ = ["failed_since", "fill_dags", "forget_the_calendar", "prepare", "recover", "trigger"]
+__all__ = [
+    "failed_since",
+    "fill_dags",
+    "forget_the_calendar",
+    "parsed_since",
+    "prepare",
+    "recover",
+    "trigger",
+]
 
 
 def prepare() -> None:
@@ -57,6 +65,17 @@ def fill_dags() -> dict[str, str]:
     with create_session() as session:
         session.execute(update(DagModel).values(is_paused=False))
     return errors
+
+
+def parsed_since(began_at: datetime) -> frozenset[str]:
+    """Ids of the Dags that some Dag file holds.
+
+    Args:
+        began_at: the files were parsed after it; Dags of files that are gone were not.
+    """
+    with create_session() as session:
+        fresh = select(DagModel.dag_id).where(DagModel.last_parsed_time >= began_at)
+        return frozenset(session.scalars(fresh).all())
 
 
 def forget_the_calendar() -> None:

@@ -87,7 +87,7 @@ class StepOperator(BaseOperator):
         self._publish(result, context)
         if self.chunks:
             return _chunks(result)
-        if not result.moved:
+        if not result.moved and not result.facts.get("delivered"):
             raise AirflowSkipException("nothing moved")
         return told
 

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from concord.errors import UsageError
 from concord.jobs import GOLDEN
 
 if TYPE_CHECKING:
     from concord.jobs import Job
     from concord.project import Project
 
-__all__ = ["DagPlan", "TaskPlan", "dag_of", "most_upstream", "plan_dags", "pool_of"]
+__all__ = [
+    "DagPlan",
+    "TaskPlan",
+    "dag_of",
+    "most_upstream",
+    "plan_all",
+    "plan_dags",
+    "plan_subscriber",
+    "pool_of",
+]
 
 _SYNC = ("plan", "deliver", "acknowledge")
 _CALLS_THE_PLATFORM = ("extract", "deliver")
@@ -23,6 +33,7 @@ _DOC = {
     "clean": "Normalises the records of {platform} and checks them against their contract.",
     "resolve": "Finds out which records are one person.",
     "survivorship": "Makes one golden row a person.",
+    "publish": "Hands {team} what changed for it.",
     "sync": "Plans what {platform} lacks, delivers it and takes the receipts in.",
 }
 
@@ -40,6 +51,7 @@ class TaskPlan:
         pool: the pool it takes a slot of; None for Airflow's default.
         weight: absolute priority; higher runs first.
         trigger_rule: Airflow's.
+        team: whose function it calls, for a subscriber's.
     """
 
     task_id: str
@@ -52,6 +64,7 @@ class TaskPlan:
     pool: str | None = None
     weight: int = 1
     trigger_rule: str = "all_success"
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ class DagPlan:
         assets: datasets any of whose events starts it; empty for a producer.
         jobs: names of the project's jobs it does.
         depth: longest way from a producer.
+        team: whose Dag it is, for a subscriber's.
     """
 
     dag_id: str
@@ -73,14 +87,31 @@ class DagPlan:
     jobs: tuple[str, ...]
     depth: int
     tasks: tuple[TaskPlan, ...]
+    team: str | None = None
 
 
 def plan_dags(project: Project) -> tuple[DagPlan, ...]:
     """Every Dag of the project but its subscribers', upstream first."""
+    return tuple(plan for plan in plan_all(project) if plan.team is None)
+
+
+def plan_subscriber(project: Project, team: str) -> DagPlan:
+    """The Dag of one subscribing team.
+
+    Raises:
+        UsageError: it declares no subscription.
+    """
+    for plan in plan_all(project):
+        if plan.team == team:
+            return plan
+    raise UsageError(f"there is no contracts/subscriptions/{team}.yaml")
+
+
+def plan_all(project: Project) -> tuple[DagPlan, ...]:
+    """Every Dag of the project and of its subscribers, upstream first."""
     grouped: dict[str, list[Job]] = {}
     for job in project.jobs:
-        if job.step != "publish":
-            grouped.setdefault(dag_of(job), []).append(job)
+        grouped.setdefault(dag_of(job), []).append(job)
     depths = _depths(_edges(grouped))
     plans = [_dag(project, dag_id, jobs, depths[dag_id]) for dag_id, jobs in grouped.items()]
     return tuple(sorted(plans, key=lambda plan: (plan.depth, plan.dag_id)))
@@ -166,13 +197,16 @@ def _dag(project: Project, dag_id: str, jobs: Sequence[Job], depth: int) -> DagP
     produces = step == "extract" and platform is not None
     return DagPlan(
         dag_id=dag_id,
-        doc=_DOC.get(step, "Runs the step {step}.").format(platform=platform, step=step),
+        doc=_DOC.get(step, "Runs the step {step}.").format(
+            platform=platform, step=step, team=_team(jobs[0])
+        ),
         cron=project.platforms[platform].schedule if produces and platform else project.nightly,
         timezone=project.timezone,
         assets=() if produces else _triggers(jobs),
         jobs=tuple(job.name for job in jobs),
         depth=depth,
         tasks=tuple(_tasks(jobs, depth)),
+        team=_team(jobs[0]),
     )
 
 
@@ -193,6 +227,7 @@ def _tasks(jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
             else None,
             weight=_weight(job, depth, place),
             trigger_rule="all_done" if job.step == "acknowledge" else "all_success",
+            team=_team(job),
         )
 
 
@@ -200,6 +235,10 @@ def _weight(job: Job, depth: int, place: int) -> int:
     """Upstream first, so that a consumer of many inputs runs once; but what golden asks for is
     delivered everywhere before anybody looks at what came of it."""
     return 995 + place if job.step in _SYNC else 1000 - 10 * depth
+
+
+def _team(job: Job) -> str | None:
+    return job.name.partition(".")[2] if job.step == "publish" else None
 
 
 def _steps(jobs: Sequence[Job]) -> tuple[str, ...]:

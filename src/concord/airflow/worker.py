@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from concord.airflow.engine import Engine, Incident
 from concord.airflow.messages import ORDER, STOP, Event, Order, tell
-from concord.airflow.plans import DagPlan, most_upstream, plan_dags
+from concord.airflow.plans import DagPlan, most_upstream, plan_all
 from concord.airflow.processes import die_with_parent, one_at_a_time
 from concord.airflow.sweep import SWEEP, ask
 
@@ -50,8 +50,9 @@ class _Run:
         self.sweep = sweep
         self.began_at = datetime.now(UTC)
         self.blind = False
-        self.plans = plan_dags(project)
+        self.plans = plan_all(project)
         self.tasks = {(plan.dag_id, t.task_id): t for plan in self.plans for t in plan.tasks}
+        self.known: frozenset[str] = frozenset()
 
     def go(self) -> int:
         """Everything; returns the exit code."""
@@ -72,6 +73,8 @@ class _Run:
             )
             return 1
         database.forget_the_calendar()
+        self.known = database.parsed_since(self.began_at)
+        self._tell_of_missing()
         first = self.order.first
         database.trigger(_extracts(self.plans) if first is None else first, self.order.conf)
         self._drain()
@@ -91,7 +94,7 @@ class _Run:
 
     def _tell_with_step(self, event: Event) -> None:
         plan = self.tasks.get((event.dag, event.task))
-        step, platform = (plan.step, plan.platform) if plan else (event.task, None)
+        step, platform = (plan.step, plan.platform or plan.team) if plan else (event.task, None)
         tell(
             Event(
                 event.what,
@@ -133,8 +136,14 @@ class _Run:
             return ()
         dag_of = {job: plan.dag_id for plan in self.plans for job in plan.jobs}
         failed = {one.dag for one in database.failed_since(self.began_at, self.tasks)}
-        found = {dag_of[job] for job in jobs if job in dag_of} - failed
+        found = ({dag_of[job] for job in jobs if job in dag_of} & self.known) - failed
         return tuple(plan.dag_id for plan in self.plans if plan.dag_id in found)
+
+    def _tell_of_missing(self) -> None:
+        missing = [plan.team for plan in self.plans if plan.team and plan.dag_id not in self.known]
+        if missing:
+            names = ", ".join(missing)
+            tell(Event("stage", text=f"no Dag file has @subscribe for {names}: it gets nothing"))
 
     def _tell_of(self, failed: Sequence[Incident]) -> None:
         for one in failed:

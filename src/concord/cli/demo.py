@@ -13,7 +13,7 @@ from rich.console import Console
 from concord.cli.closing import writes_of
 from concord.cli.output import Format
 from concord.cli.run import once, report_run
-from concord.project import find_root, load
+from concord.project import find_root, load, state_folder
 
 __all__ = ["demo"]
 
@@ -45,7 +45,7 @@ def demo(
     os.environ["CONCORD_ENV"] = "demo"
     began = time.monotonic()
     project = load(find_root(), "demo")
-    state = fresh_state(project.root / ".concord" / "demo")
+    state = fresh_state(state_folder(project.root) / "demo")
     console = Console(stderr=True, soft_wrap=True)
     console.print(
         f"inventing people and starting three platforms in {state.relative_to(project.root)}"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from concord.cli.closing import COLUMNS, closing_rows
 from concord.cli.output import Format, show, show_rows
-from concord.project import Project, find_root, load
+from concord.project import Project, find_root, load, state_folder
 
 if TYPE_CHECKING:
     from concord.airflow.front import RunReport
@@ -35,7 +35,7 @@ def run(
     """
     project = load(find_root())
     state = Path(project.lake).parent / "airflow" if "://" not in project.lake else None
-    state = state or project.root / ".concord" / "airflow"
+    state = state or state_folder(project.root) / "airflow"
     conf = {"full_refresh": full_refresh, "accept_deletes": accept_deletes}
     report = once(project, state, conf={name: True for name, on in conf.items() if on}, env={})
     report_run(project, report, form=form)

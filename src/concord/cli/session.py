@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from concord.project import Project, find_root, load, resolve
+from concord.project import Project, find_root, load, resolve, state_folder
 
 if TYPE_CHECKING:
     from concord.steps.context import Context
@@ -32,7 +32,7 @@ def context(project: Project, job: str, *, secrets: bool = False) -> Context:
     """
     from concord.airflow.engine import Attempt, command_context, reading_context
 
-    os.environ.setdefault("AIRFLOW_HOME", str(project.root / ".concord" / "airflow"))
+    os.environ.setdefault("AIRFLOW_HOME", str(state_folder(project.root) / "airflow"))
     started_at = datetime.now(UTC)
     run = f"{started_at:%Y-%m-%dT%H:%M:%S.%f}/{os.getpid()}"
     attempt = Attempt(job=job, dag="command", task=job, run=run)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from concord.project import find_root, load
+from concord.project import find_root, load, state_folder
 
 __all__ = ["up"]
 
@@ -36,7 +35,7 @@ def up(
     if demo:
         os.environ["CONCORD_ENV"] = "demo"
     project = load(find_root(), environment)
-    state = Path(project.root / ".concord" / ("demo" if demo else "airflow"))
+    state = state_folder(project.root) / ("demo" if demo else "airflow")
     console = Console(soft_wrap=True)
 
     def ready(address: Address) -> None:

@@ -11,6 +11,7 @@ from concord.jobs import GOLDEN, Job
 from concord.steps.context import Context
 from concord.steps.plan import plan_positions, unready
 from concord.steps.positions import positions
+from concord.steps.publish import subscriber_behind
 from concord.steps.receipts import unsettled
 
 __all__ = ["behind"]
@@ -21,6 +22,9 @@ def behind(ctx: Context) -> Iterator[str]:
     for job in ctx.project.jobs:
         if job.step == "deliver" and job.platform is not None:
             if unsettled(ctx, job.platform):
+                yield job.name
+        elif job.step == "publish":
+            if subscriber_behind(ctx, job.name.partition(".")[2]):
                 yield job.name
         elif job.step in _LOOKED_AT and _is_behind(ctx, job):
             yield job.name

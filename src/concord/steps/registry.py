@@ -22,6 +22,7 @@ STEPS = (
     "plan",
     "deliver",
     "acknowledge",
+    "publish",
 )
 
 

@@ -5,8 +5,9 @@ Tests and `concord run --dry-run` use it; schedules, retries and alerts are Airf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from concord.assets.commit import RunId
 from concord.errors import ConcordError
@@ -14,6 +15,7 @@ from concord.jobs import Job
 from concord.steps.context import Context, Result
 from concord.steps.cursors import behind
 from concord.steps.registry import run_step
+from concord.steps.subscription import TeamFunction
 
 __all__ = ["Run", "run_to_rest"]
 
@@ -54,6 +56,7 @@ def run_to_rest(
     *,
     skip: Collection[str] = (),
     before: Callable[[Job], None] | None = None,
+    functions: Mapping[str, TeamFunction] | None = None,
 ) -> Run:
     """Extract once, then run what is behind until nothing is.
 
@@ -61,31 +64,48 @@ def run_to_rest(
         run_id: names the run; another one for every run.
         skip: steps or jobs to leave out.
         before: called before each job.
+        functions: of subscribing teams, by team; a team without one is left out.
     """
-    run = Run()
-    jobs = [job for job in ctx.project.jobs if not {job.step, job.name} & set(skip)]
+    run, served = Run(), functions or {}
+    jobs = [
+        job
+        for job in ctx.project.jobs
+        if not {job.step, job.name} & set(skip) and _team(job) in (None, *served)
+    ]
+    names = {job.name for job in jobs}
     for job in jobs:
         if job.step == "extract":
-            _do(ctx, job, f"{run_id}.0", run, before)
+            _do(ctx, job, f"{run_id}.0", run, before, {})
     for number in range(1, _MOST_ROUNDS):
-        if not set(behind(ctx)) - set(run.failed):
+        if not (names & set(behind(ctx))) - set(run.failed):
             break
         for job in jobs:
             if job.step == "extract" or job.name in run.failed:
                 continue
             if job.name in set(behind(ctx)):
-                _do(ctx, job, f"{run_id}.{number}", run, before)
+                team = _team(job)
+                own = {"team": team, "function": served[team]} if team else {}
+                _do(ctx, job, f"{run_id}.{number}", run, before, own)
     return run
 
 
+def _team(job: Job) -> str | None:
+    return job.name.partition(".")[2] if job.step == "publish" else None
+
+
 def _do(
-    ctx: Context, job: Job, run_id: str, run: Run, before: Callable[[Job], None] | None
+    ctx: Context,
+    job: Job,
+    run_id: str,
+    run: Run,
+    before: Callable[[Job], None] | None,
+    options: Mapping[str, Any],
 ) -> None:
     if before is not None:
         before(job)
-    name = f"{job.platform or job.step}/{run_id}/{job.step}/-1"
+    name = f"{job.platform or _team(job) or job.step}/{run_id}/{job.step}/-1"
     try:
         mine = replace(ctx, run=RunId(name, job.name))
-        run.results.append(run_step(job.step, mine, platform=job.platform))
+        run.results.append(run_step(job.step, mine, platform=job.platform, **options))
     except ConcordError as error:
         run.failed[job.name] = error

@@ -12,7 +12,7 @@ from concord.sync.base import Base, compared
 from concord.sync.cells import Claim
 from concord.sync.mapped import Mapped
 from concord.sync.observe import Reading, Sent
-from concord.sync.operations import StoredReceipt
+from concord.sync.operations import KINDS, StoredReceipt
 from concord.sync.values import Json, Values
 
 __all__ = ["Folding", "fold_base", "foldings"]
@@ -57,11 +57,12 @@ def foldings(receipts: Iterable[StoredReceipt]) -> list[Folding]:
     """Records whose state receipts tell of, in the order of their newest receipt.
 
     Args:
-        receipts: those that raw has not taken in, oldest first.
+        receipts: those that raw has not taken in; of two on one record that were seen at the same
+            time, the one that is delivered later shows the record.
     """
     last: dict[str, StoredReceipt] = {}
     ours: dict[str, list[Sent]] = {}
-    for receipt in receipts:
+    for receipt in sorted(receipts, key=lambda one: (one.seen_at, KINDS.index(one.kind))):
         if receipt.status not in ("ok", "exists", "gone", "conflict"):
             continue
         last.pop(receipt.record_id, None)

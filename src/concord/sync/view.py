@@ -95,7 +95,8 @@ class Terms:
     """Under which terms is planned.
 
     Attributes:
-        plan_no: number of this plan.
+        plan_no: a number that no earlier plan of the platform had; with it again, an operation
+            would be taken for one that has its receipt.
         covered: columns with which every platform that maps them was completely read.
         status: claim column and address to ``granted``, ``withdrawn`` or None.
         hashed: keyed hash for ids.
