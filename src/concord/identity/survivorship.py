@@ -210,7 +210,7 @@ def _list(
     key = ["person_id", "element"]
     there = own.filter(~pl.col("removed")).sort(-_micros("at"), _ORIGINAL_FIRST, rank, "record_id")
     there = there.unique(key, keep="first", maintain_order=True)
-    gone = own.filter(pl.col("removed")).sort(-_micros("at"), "record_id")
+    gone = own.filter(pl.col("removed")).sort(-_micros("at"), _ORIGINAL_FIRST, rank, "record_id")
     gone = gone.unique(key, keep="first", maintain_order=True)
     last_gone = gone.select(*key, pl.col("at").alias("_gone_at"))
     alive = there.join(last_gone, on=key, how="left").filter(

@@ -7,7 +7,7 @@ that still passes, else none. Only a tombstone in raw ends a record; the gate en
 from __future__ import annotations
 
 from collections.abc import Mapping as Lookup
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -66,6 +66,7 @@ def clean(ctx: Context, *, platform: str) -> Result:
     raw, table = ctx.open(f"raw/{platform}"), ctx.open(f"clean/{platform}")
     contract = ctx.project.contract(f"clean/{platform}")
     assert contract is not None
+    named = replace(contract, dataset=table.dataset.name)
     upto = positions({raw.dataset.name: raw}, contract)
     done: dict[tuple[tuple[str, int], ...], _Judged] = {}
 
@@ -85,7 +86,7 @@ def clean(ctx: Context, *, platform: str) -> Result:
     def work(_table: Table, cursors: Lookup[str, int]) -> Change:
         one = judged(cursors)
         live = _live(raw)
-        breaker(one.report, open_rows=held.rows, live_rows=live, contract=contract)
+        breaker(one.report, open_rows=held.rows, live_rows=live, contract=named)
         reading = reading_of(raw.newest_record())
         extra = {"columns": list(reading.columns)} if reading else {}
         return Change(one.rows, one.gone, rules=one.report.counts, extra=extra)
