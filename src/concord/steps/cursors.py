@@ -14,26 +14,27 @@ from concord.steps.positions import positions
 from concord.steps.publish import subscriber_behind
 from concord.steps.receipts import unsettled
 
-__all__ = ["behind"]
+__all__ = ["behind", "is_behind"]
 
 
 def behind(ctx: Context) -> Iterator[str]:
     """Names of jobs with a snapshot, a plan or a receipt after their cursor, upstream first."""
-    for job in ctx.project.jobs:
-        if job.step == "deliver" and job.platform is not None:
-            if unsettled(ctx, job.platform):
-                yield job.name
-        elif job.step == "publish":
-            if subscriber_behind(ctx, job.name.partition(".")[2]):
-                yield job.name
-        elif job.step in _LOOKED_AT and _is_behind(ctx, job):
-            yield job.name
+    return (job.name for job in ctx.project.jobs if is_behind(ctx, job))
+
+
+def is_behind(ctx: Context, job: Job) -> bool:
+    """Whether *job* has work; of extracts nobody knows before they ask."""
+    if job.step == "deliver" and job.platform is not None:
+        return bool(unsettled(ctx, job.platform))
+    if job.step == "publish":
+        return subscriber_behind(ctx, job.name.partition(".")[2])
+    return job.step in _LOOKED_AT and _lags_behind(ctx, job)
 
 
 _LOOKED_AT = ("consent", "clean", "resolve", "survivorship", "plan", "acknowledge")
 
 
-def _is_behind(ctx: Context, job: Job) -> bool:
+def _lags_behind(ctx: Context, job: Job) -> bool:
     if job.step == "plan" and job.platform is not None:
         if unready(ctx, job.platform) is not None:
             return False

@@ -13,7 +13,7 @@ from concord.assets.commit import RunId
 from concord.errors import ConcordError
 from concord.jobs import Job
 from concord.steps.context import Context, Result
-from concord.steps.cursors import behind
+from concord.steps.cursors import is_behind
 from concord.steps.registry import run_step
 from concord.steps.subscription import TeamFunction
 
@@ -72,21 +72,26 @@ def run_to_rest(
         for job in ctx.project.jobs
         if not {job.step, job.name} & set(skip) and _team(job) in (None, *served)
     ]
-    names = {job.name for job in jobs}
     for job in jobs:
         if job.step == "extract":
             _do(ctx, job, f"{run_id}.0", run, before, {})
+    rest = [job for job in jobs if job.step != "extract" and not _cut_off(job, run)]
     for number in range(1, _MOST_ROUNDS):
-        if not (names & set(behind(ctx))) - set(run.failed):
-            break
-        for job in jobs:
-            if job.step == "extract" or job.name in run.failed:
-                continue
-            if job.name in set(behind(ctx)):
+        moved = False
+        for job in rest:
+            if job.name not in run.failed and is_behind(ctx, job):
                 team = _team(job)
                 own = {"team": team, "function": served[team]} if team else {}
                 _do(ctx, job, f"{run_id}.{number}", run, before, own)
+                moved = True
+        if not moved:
+            break
     return run
+
+
+def _cut_off(job: Job, run: Run) -> bool:
+    """Whether the job would write to a platform that could not be read in this run."""
+    return job.step in ("plan", "deliver") and f"extract.{job.platform}" in run.failed
 
 
 def _team(job: Job) -> str | None:
