@@ -17,6 +17,7 @@ from concord.errors import (
 from concord.platforms.connection import Connection
 from concord.steps import deliver as delivering
 from concord.steps.approve import approve
+from concord.steps.dry_run import dry_run
 from concord.steps.extract import extract
 
 if TYPE_CHECKING:
@@ -276,3 +277,16 @@ def test_no_value_of_a_person_stands_in_a_log_of_the_lake(world: World) -> None:
     assert logs
     for planted in (b"anna@x.example", b"Gruber", b"+436601239876", b"N1;"):
         assert [log for log in logs if planted in log.read_bytes()] == []
+
+
+def test_a_dry_run_tells_the_plan_and_leaves_no_trace(world: World) -> None:
+    world.crm.add(**ANNA)
+    before = world.versions()
+    intended = dry_run(world.ctx)
+    assert not intended.failed
+    assert {(r["platform"], r["kind"], r["operations"]) for r in intended.rows} == {
+        ("address_book", "create", 1),
+        ("newsletter", "create", 1),
+    }
+    assert world.versions() == before
+    assert (world.book.names(), world.newsletter.lines()) == ([], [])

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something failed (the message says what), 2 the command wa
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 
 from concord.errors import ConcordError, NotDeployed, ProjectFaults, UsageError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "assembled", "exit_code", "main"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +42,9 @@ def _options(
         os.environ["CONCORD_ENV"] = env
 
 
-def _assemble() -> typer.Typer:
+@functools.cache
+def assembled() -> typer.Typer:
+    """The application with all its commands."""
     from concord.cli import contract, dataset, demo, deploy, platform, run, sync, up
 
     app.command("demo")(demo.demo)
@@ -67,7 +70,7 @@ def exit_code(error: ConcordError) -> int:
 def main() -> None:
     """Run the command line; errors of ours are one sentence, not a traceback."""
     try:
-        _assemble()()
+        assembled()()
     except ConcordError as error:
         print(f"concord: {error}", file=sys.stderr)
         sys.exit(exit_code(error))

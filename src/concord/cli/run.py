@@ -27,6 +27,9 @@ def run(
         bool,
         typer.Option("--accept-deletes", help="Believe a listing that lacks many known records."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and compute; print the plan, send nothing.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Read every platform, then run all that follows, on Airflow's own scheduler.
@@ -34,12 +37,26 @@ def run(
     Example: concord run --env demo --format json
     """
     project = load(find_root())
+    if dry_run:
+        sys.exit(_dry_run(project, form))
     state = Path(project.lake).parent / "airflow" if "://" not in project.lake else None
     state = state or state_folder(project.root) / "airflow"
     conf = {"full_refresh": full_refresh, "accept_deletes": accept_deletes}
     report = once(project, state, conf={name: True for name, on in conf.items() if on}, env={})
     report_run(project, report, form=form)
     sys.exit(report.exit_code)
+
+
+def _dry_run(project: Project, form: Format) -> int:
+    from concord.cli.session import context
+    from concord.steps.dry_run import dry_run
+
+    intended = dry_run(context(project, "dry run", secrets=True))
+    columns = ("platform", "kind", "state", "operations", "columns")
+    show_rows(intended.rows, columns=columns, title="would be written", form=form)
+    for job, error in intended.failed.items():
+        print(f"failed: {job}: {error}", file=sys.stderr)
+    return 1 if intended.failed else 0
 
 
 def once(project: Project, state: Path, *, conf: dict[str, Any], env: dict[str, str]) -> RunReport:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 __all__ = [
     "CardDavOptions",
@@ -166,7 +173,13 @@ class PlatformDeclaration(_Declared):
         own = {key: value for key, value in rest.items() if key in model.model_fields}
         unknown = {key: value for key, value in rest.items() if key not in own}
         known = {key: value for key, value in data.items() if key in common}
-        return {**known, **unknown, "options": model.model_validate(own)}
+        return {**known, **unknown, "options": own}
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _options_of_the_kind(cls, options: Any, info: ValidationInfo) -> Any:
+        model = _OPTIONS.get(str(info.data.get("kind")))
+        return model.model_validate(options) if model and isinstance(options, dict) else options
 
     @field_validator("fields", mode="before")
     @classmethod

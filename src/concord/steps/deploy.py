@@ -8,9 +8,10 @@ import polars as pl
 
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table, add_columns, create_table, schema_difference
-from concord.errors import BreakingChange, NotDeployed, RecordKeyChanged
+from concord.errors import BreakingChange, NotDeployed, ProjectFaults, RecordKeyChanged
 from concord.project import write_resolved
 from concord.steps.context import Context, keyed_hash
+from concord.steps.contract_check import rule_faults
 from concord.steps.tables import frame_schema
 
 __all__ = ["Action", "check_record_key", "deploy"]
@@ -26,14 +27,22 @@ class Action:
     what: str
 
 
-def deploy(ctx: Context, *, dry_run: bool = False) -> list[Action]:
+def deploy(ctx: Context, *, dry_run: bool = False, resolved: bool = True) -> list[Action]:
     """Create tables, add columns, keep the record key's fingerprint, write the resolved project.
 
+    Args:
+        dry_run: only say what would be done.
+        resolved: whether to write the resolved project for Dags and tasks.
+
     Raises:
+        ProjectFaults: a rule that cannot be carried out.
         BreakingChange: a table differs in a way that adding columns does not mend; nothing was
             done.
         RecordKeyChanged: the tables were filled under another record key.
     """
+    faults = tuple(rule_faults(ctx.project))
+    if faults:
+        raise ProjectFaults(faults)
     tables = {name: _existing(ctx, name) for name in ctx.project.datasets}
     reasons = [reason for name, table in tables.items() for reason in _breaking(ctx, name, table)]
     if reasons:
@@ -46,7 +55,8 @@ def deploy(ctx: Context, *, dry_run: bool = False) -> list[Action]:
     for name, table in tables.items():
         _bring_up(ctx, name, table)
     _store_record_key(ctx)
-    write_resolved(ctx.project.root)
+    if resolved:
+        write_resolved(ctx.project.root)
     return actions
 
 
