@@ -49,7 +49,7 @@ check: $(READY)
 	@$(PY) -m mypy --no-error-summary
 
 test: check
-	@$(PY) -m pytest -m "not deep" $(ARGS)
+	@$(PY) -m pytest -m "not deep" -n 2 --dist loadfile $(ARGS)
 
 test-deep: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -m deep --timeout 3600 $(ARGS)

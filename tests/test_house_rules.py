@@ -75,17 +75,19 @@ def test_the_projects_dag_file_only_declares() -> None:
 
 def test_no_log_call_is_passed_a_row_or_a_header() -> None:
     forbidden = {"row", "rows", "frame", "record", "headers", "body", "args", "fields", "values"}
-    wrong = []
-    for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and isinstance(node.func.value, ast.Name)
-                and node.func.value.id == "log"
-                and any(isinstance(a, ast.Name) and a.id in forbidden for a in node.args)
-            ):
-                wrong.append(f"{module.name}:{node.lineno}")
+
+    def passes(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call) or not ast.unparse(node.func).startswith("log."):
+            return False
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return any(isinstance(one, ast.Name) and one.id in forbidden for one in given)
+
+    wrong = [
+        f"{module.name}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if passes(node)
+    ]
     assert wrong == []
 
 

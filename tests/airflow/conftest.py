@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from concord.airflow.front import RunReport, run_in_front
+from concord.project import write_resolved
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="concord-airflow-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -34,12 +35,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the reference project's own files."""
+    """A copy of the reference project's own files, resolved as deploy does it."""
     root = tmp_path_factory.mktemp("reference") / "project"
     root.mkdir()
     for name in ("contracts", "assets", "lineage", "dags"):
         shutil.copytree(REFERENCE / name, root / name)
     shutil.copy(REFERENCE / "concord.yaml", root)
+    write_resolved(root)
     return root
 
 

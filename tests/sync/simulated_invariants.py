@@ -37,6 +37,9 @@ class Ledger:
         self._links()
         self._life()
         for person_id, records in self.people.items():
+            if person_id not in self.world.lake.golden.persons:
+                assert set(records) <= self.bad, f"{person_id} is not in golden"
+                continue
             self._values(person_id, records)
             self._emails(person_id, records)
             for platform in self.world.platforms.values():

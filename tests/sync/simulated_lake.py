@@ -42,22 +42,26 @@ class Lake(Remote):
 
     def survivorship(self) -> None:
         before, records, alive = self.golden, {}, set()
-        for name, clean in self.clean.items():
-            for record_id, row in clean.rows.items():
-                person = self.person(record_id)
-                raw = self.raw[name].rows[record_id]
-                if person is not None and raw["deleted_at"] is None:
-                    records.setdefault(person, []).append({**row, "_platform": name})
-                    if row["_person_id"] is None:
-                        alive.add(person)
+        for name, raw in self.raw.items():
+            for record_id, row in raw.rows.items():
+                person, clean = self.person(record_id), self.clean[name].rows.get(record_id)
+                if person is None or row["deleted_at"] is not None:
+                    continue
+                if row["person_id"] is None:
+                    alive.add(person)  # also while no row of it passes: a gate ends nobody
+                if clean is not None:
+                    records.setdefault(person, []).append({**clean, "_platform": name})
         persons = {}
         known = {self.links.root(one) for one in self.links.link.values()} | set(before.persons)
         for person in sorted(known - set(self.links.alias)):
-            if person in alive:
-                columns = [c for c in SCALARS if c in self.mapped]
-                persons[person] = self.survive(person, records[person], columns, self.consents)
-            else:
+            said = records.get(person)
+            if person not in alive:
                 persons[person] = Person(person, alive=False)
+            elif said is not None:
+                columns = [c for c in SCALARS if c in self.mapped]
+                persons[person] = self.survive(person, said, columns, self.consents)
+            elif person in before.persons and before.persons[person].alive:
+                persons[person] = before.persons[person]
         read = [clean.columns for clean in self.clean.values()]
         covered = frozenset(c for c in (*SCALARS, "emails") if all(_has(c, one) for one in read))
         self.golden = Golden(

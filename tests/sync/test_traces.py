@@ -602,3 +602,19 @@ def test_42b_an_edit_behind_a_lagging_feed_is_not_lost_in_confusion() -> None:
         len({*world.values("A", "phone"), *world.values("B", "phone"), *world.values("C", "phone")})
         == 1
     )
+
+
+def test_43_a_record_that_returns_into_quarantine_keeps_its_person_alive() -> None:
+    world = World()
+    world.create("A")
+    world.create("B")
+    world.run()
+    world.delete("A1")
+    world.run()
+    world.delete("B1")
+    world.restore("A1")
+    world.edit("A1", "name", BAD)
+    world.run()
+    assert world.golden().alive
+    assert world.values("C", "name") == ["ann"]
+    world.quiesce()

@@ -12,7 +12,8 @@ from concord.sync.view import KnownRecord, Person, Side, Terms
 
 __all__ = ["GRANTED", "WITHDRAWN", "Telling", "claims_of", "grants", "withdrawals"]
 
-GRANTED, WITHDRAWN = "granted", "withdrawn"
+GRANTED = "granted"
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
