@@ -290,3 +290,25 @@ def test_a_dry_run_tells_the_plan_and_leaves_no_trace(world: World) -> None:
     }
     assert world.versions() == before
     assert (world.book.names(), world.newsletter.lines()) == ([], [])
+
+
+def test_the_same_value_again_is_a_new_decision(world: World) -> None:
+    everywhere(world)
+    for title in ("Boss", "Chef", "Boss"):
+        world.crm.edit("anna@x.example", job_title=title)
+        assert world.run().writes == 1
+        assert f"TITLE:{title}" in world.book.text("a")
+        assert world.run().writes == 0
+
+
+def test_an_original_that_returns_into_quarantine_keeps_its_person_alive(world: World) -> None:
+    everywhere(world)
+    world.book.remove("a")
+    world.newsletter.write()
+    world.run()
+    world.book.add("a", "Anna", "Gruber", MAIL, "BDAY:sometime")
+    world.run()
+    world.crm.edit("anna@x.example", deleted_at=GRANTED_AT)
+    run = world.run()
+    assert world.golden("Anna")["deleted_at"] is None
+    assert run.writes == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,13 +17,6 @@ from concord.cli.run import once, report_run
 from concord.project import find_root, load, state_folder
 
 __all__ = ["demo"]
-
-_NEXT = (
-    "What to look at next:",
-    "  the golden records:    concord --env demo dataset read golden/contacts",
-    "  what was refused, why: concord --env demo dataset read quarantine/crm",
-    "  Airflow's own pages:   make up",
-)
 
 
 def demo(
@@ -68,5 +62,18 @@ def demo(
     )
     console.print(f"the second run made {writes} writes")
     if form is Format.TABLE:
-        print("\n".join(_NEXT))
+        print(_next())
     sys.exit(second.exit_code or (1 if writes else 0))
+
+
+def _next() -> str:
+    """What a newcomer may type now; the command as it is found from here."""
+    command = os.path.relpath(Path(sys.executable).with_name("concord"))
+    return "\n".join(
+        (
+            "What to look at next:",
+            f"  the golden records:    {command} --env demo dataset read golden/contacts",
+            f"  what was refused, why: {command} --env demo dataset read quarantine/crm",
+            "  Airflow's own pages:   make up",
+        )
+    )

@@ -94,6 +94,7 @@ class Resolver:
         ended: Collection[str],
         pairs: Iterable[tuple[str, str, bool]],
         named: Mapping[str, Named],
+        returned: Collection[str] = (),
     ) -> list[Link]:
         """The links that change.
 
@@ -102,11 +103,16 @@ class Resolver:
             ended: records that were deleted.
             pairs: candidates: two records, and whether an e-mail address is shared.
             named: names of every record in *pairs*.
+            returned: records that live again, though no row of theirs passed the gate.
         """
         for record_id in sorted(ended):
             link = self._links.get(record_id)
             if link is not None and link.ended_at is None:
                 self._set(link, ended_at=self._now)
+        for record_id in sorted(returned):
+            link = self._links.get(record_id)
+            if link is not None and link.ended_at is not None:
+                self._set(link, ended_at=None)
         records = {record_id: platform for record_id, platform, _ in changed}
         for record_id, platform, made_for in sorted(changed):
             link = self._links.get(record_id)

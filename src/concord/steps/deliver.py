@@ -16,6 +16,7 @@ from concord.steps.platforms import Mapping, mapping_for, opened
 from concord.steps.receipts import append_receipts, unsettled
 from concord.steps.settle import settle
 from concord.sync.operations import PlannedOperation, StoredReceipt
+from concord.sync.plan import unmoved
 
 __all__ = ["deliver"]
 
@@ -87,8 +88,8 @@ def _unmoved(
     record = ctx.open(f"sync/{platform}/plan").newest_record()
     seen = {one.dataset: one.upto for one in record.inputs} if record else {}
     moved = changes(raw, seen.get(raw.dataset.name, -1), raw.version, columns=["record_id"])
-    gone = set(moved["record_id"].to_list()) if seen else set()
-    return [op for op in ops if op.record_id not in gone]
+    since = frozenset(moved["record_id"].to_list()) if seen else frozenset()
+    return unmoved(ops, since)
 
 
 def _batches(ops: Iterable[PlannedOperation], size: int) -> Iterable[list[PlannedOperation]]:

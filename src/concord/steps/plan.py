@@ -127,9 +127,8 @@ def _planned(
         behind=_behind(ctx, platform),
         holders=holders_of(records, mapping.mapped),
     )
-    last = current.newest_record()
     terms = Terms(
-        plan_no=(last.extra.get("plan_no", 0) if last else 0) + 1,
+        plan_no=current.version + 1,
         covered=_covered(ctx),
         status=_status(ctx),
         hashed=lambda text: ctx.hash("operation", text),
@@ -286,5 +285,4 @@ def _change(ctx: Context, current: Table, planned: list[PlannedOperation]) -> Ch
     gone = known.filter(~known.is_in(frame["op_id"].implode()))
     if not planned and not len(gone):
         return Change()
-    number = max((op.plan_no for op in planned), default=None)
-    return Change(frame, gone, extra={} if number is None else {"plan_no": number})
+    return Change(frame, gone)

@@ -70,7 +70,22 @@ def _resolved(
         new_person_id=lambda record_id: ctx.hash("person", record_id),
         name_check=people.name_check,
     )
-    return resolver.resolve(changed, ended, pairs.iter_rows(), named)
+    returned = _returned(raw, known)
+    return resolver.resolve(changed, ended, pairs.iter_rows(), named, returned)
+
+
+def _returned(raw: Mapping[str, Table], known: Mapping[str, Link]) -> list[str]:
+    """Records whose link has ended and that their platform has again, perhaps in quarantine."""
+    ended = pl.Series([n for n, one in known.items() if one.ended_at], dtype=pl.String)
+    if not len(ended):
+        return []
+    found = [
+        one.frame(columns=["record_id", "deleted_at"])
+        .filter(pl.col("record_id").is_in(ended.implode()), pl.col("deleted_at").is_null())
+        .collect()["record_id"]
+        for one in raw.values()
+    ]
+    return pl.concat(found).to_list()
 
 
 def _deleted(raw: Table, gone: pl.Series) -> list[str]:

@@ -14,9 +14,17 @@ from concord.platforms.registry import Platform
 from concord.steps.acknowledge import acknowledged
 from concord.steps.context import Context
 from concord.steps.platforms import Mapping
-from concord.steps.raw_rows import Seen, known_rows, raw_frame, seen_rows
+from concord.steps.raw_rows import (
+    Seen,
+    canonical_values,
+    fields_text,
+    known_rows,
+    raw_frame,
+    seen_rows,
+)
 from concord.steps.receipts import append_receipts, unsettled
 from concord.sync.operations import PlannedOperation, StoredReceipt
+from concord.sync.settle import match_created
 
 __all__ = ["settle"]
 
@@ -29,14 +37,17 @@ def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> i
     doubtful = [op for op in unsettled(ctx, platform) if op.kind != "agree"]
     if not doubtful:
         return 0
+    raw = ctx.open(f"raw/{platform}")
     found, calls = _found(source, doubtful)
+    if source.capabilities.create_key is CreateKey.NONE:
+        made, more = _matched(ctx, platform, source, mapping, doubtful)
+        found, calls = found | made, calls + more
     by_record: dict[str, list[PlannedOperation]] = {}
     for op in doubtful:
         record = found.get(op.op_id)
         if record is not None and record.remote_id is not None:
             record_id = ctx.record_id(platform, record.remote_id)
             by_record.setdefault(record_id, []).append(op)
-    raw = ctx.open(f"raw/{platform}")
     seen = [
         Seen(record_id, found[ops[-1].op_id], ctx.now(), tuple(op.sent(sure=False) for op in ops))
         for record_id, ops in by_record.items()
@@ -47,6 +58,37 @@ def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> i
     append_receipts(ctx, platform, [_receipt(ctx, platform, op, found) for op in doubtful])
     acknowledged(ctx, platform, mapping)
     return calls
+
+
+def _matched(
+    ctx: Context,
+    platform: str,
+    source: Platform,
+    mapping: Mapping,
+    doubtful: Sequence[PlannedOperation],
+) -> tuple[dict[str, Record], int]:
+    """Creates in doubt on a platform without external ids: looked for among the unknown records."""
+    creates = [op for op in doubtful if op.kind == "create"]
+    if not creates:
+        return {}, 0
+    pages = list(source.listing())
+    records = {
+        ctx.record_id(platform, one.remote_id): one
+        for page in pages
+        for one in page.records
+        if one.remote_id is not None and one.fault is None and not one.deleted
+    }
+    known = known_rows(ctx.open(f"raw/{platform}"), list(records))
+    unknown = [name for name in records if name not in known]
+    values = canonical_values(mapping, [fields_text(records[name].fields) for name in unknown])
+    left = dict(zip(unknown, values, strict=True))
+    found: dict[str, Record] = {}
+    for op in creates:
+        name = match_created(op, left, mapping.mapped)
+        if name is not None:
+            found[op.op_id] = records[name]
+            del left[name]
+    return found, sum(page.calls for page in pages)
 
 
 def _receipt(

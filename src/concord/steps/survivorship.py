@@ -119,7 +119,19 @@ def _survive(
         golden=contract,
         people=ctx.project.people,
     )
-    return _Survived(gate(found, contract), former, persons)
+    revived = _revived(golden, alive, found)
+    return _Survived(gate(found, contract), pl.concat([former, revived]), persons)
+
+
+def _revived(golden: Table, alive: pl.Series, found: pl.DataFrame) -> pl.Series:
+    """Living persons without a clean row whose golden row is a tombstone: nothing follows from it
+    any more, and a missing row plans no write."""
+    rows = golden.frame(columns=["person_id", "deleted_at"]).filter(
+        pl.col("deleted_at").is_not_null(),
+        pl.col("person_id").is_in(alive.implode()),
+        ~pl.col("person_id").is_in(found["person_id"].implode()),
+    )
+    return rows.collect()["person_id"]
 
 
 def _rows(ctx: Context, table: Table, name: str, living: pl.DataFrame) -> pl.DataFrame:
