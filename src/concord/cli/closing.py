@@ -7,7 +7,7 @@ from typing import Any
 
 from concord.project import Project
 
-__all__ = ["COLUMNS", "closing_rows", "writes_of"]
+__all__ = ["COLUMNS", "closing_rows", "stood_in", "writes_of"]
 
 COLUMNS = (
     "dataset",
@@ -66,3 +66,16 @@ def _add_effort(row: dict[str, Any], result: Mapping[str, Any]) -> None:
 def writes_of(results: Iterable[Mapping[str, Any]]) -> int:
     """Operations that platforms carried out."""
     return sum(result["writes"] for result in results)
+
+
+def stood_in(failed: Iterable[tuple[str, str | None]]) -> list[str]:
+    """What stands in for platforms whose branch failed.
+
+    Args:
+        failed: step and platform of every task that failed for good.
+    """
+    platforms = {platform for step, platform in failed if step in ("extract", "clean") and platform}
+    return [
+        f"{platform}: nothing new was taken in; golden uses its last good snapshot"
+        for platform in sorted(platforms)
+    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from concord.cli.closing import COLUMNS, closing_rows
+from concord.cli.closing import COLUMNS, closing_rows, stood_in
 from concord.cli.output import Format, show, show_rows
 from concord.project import Project, find_root, load, state_folder
 
@@ -81,6 +81,7 @@ def report_run(project: Project, report: RunReport, *, form: Format, title: str 
     rows = closing_rows(project, results)
     failed = [_failed(event) for event in report.failed]
     notes = [note for result in results for note in result["notes"]]
+    notes += stood_in((event.step, event.platform) for event in report.failed)
     if form is Format.JSON:
         show(
             {
