@@ -23,8 +23,8 @@ from concord.steps.raw_rows import (
     seen_rows,
 )
 from concord.steps.receipts import append_receipts, unsettled
-from concord.sync.operations import PlannedOperation, StoredReceipt
-from concord.sync.settle import match_created
+from concord.sync.operations import PlannedOperation
+from concord.sync.settle import match_created, settled
 
 __all__ = ["settle"]
 
@@ -40,8 +40,8 @@ def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> i
     raw = ctx.open(f"raw/{platform}")
     found, calls = _found(source, doubtful)
     if source.capabilities.create_key is CreateKey.NONE:
-        made, more = _matched(ctx, platform, source, mapping, doubtful)
-        found, calls = found | made, calls + more
+        matched, more = _matched(ctx, platform, source, mapping, doubtful)
+        found, calls = found | matched, calls + more
     by_record: dict[str, list[PlannedOperation]] = {}
     for op in doubtful:
         record = found.get(op.op_id)
@@ -55,7 +55,13 @@ def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> i
     rows = seen_rows(mapping, known_rows(raw, list(by_record)), seen)
     frame = raw_frame(ctx, platform, rows)
     publish(raw, lambda _table, _cursors: Change(frame), upto={}, run=ctx.run)
-    append_receipts(ctx, platform, [_receipt(ctx, platform, op, found) for op in doubtful])
+    made = {
+        op.op_id: ctx.record_id(platform, found[op.op_id].remote_id or "")
+        for op in doubtful
+        if op.kind == "create" and op.op_id in found
+    }
+    remote_ids = {record_id: found[op_id].remote_id or "" for op_id, record_id in made.items()}
+    append_receipts(ctx, platform, settled(doubtful, made, remote_ids, ctx.now()))
     acknowledged(ctx, platform, mapping)
     return calls
 
@@ -89,21 +95,6 @@ def _matched(
             found[op.op_id] = records[name]
             del left[name]
     return found, sum(page.calls for page in pages)
-
-
-def _receipt(
-    ctx: Context, platform: str, op: PlannedOperation, found: dict[str, Record]
-) -> StoredReceipt:
-    record = found.get(op.op_id)
-    if record is None or record.remote_id is None:
-        return StoredReceipt.to(op, "not_sent", ctx.now())
-    return StoredReceipt.to(
-        op,
-        "settled",
-        ctx.now(),
-        record_id=ctx.record_id(platform, record.remote_id),
-        remote_id=record.remote_id,
-    )
 
 
 def _found(source: Platform, doubtful: Sequence[PlannedOperation]) -> tuple[dict[str, Record], int]:
