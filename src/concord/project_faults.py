@@ -12,9 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from concord.assets.subscription import SubscriptionDeclaration
 from concord.contracts.document import Contract
+from concord.contracts.sql import sql_faults
 from concord.errors import Fault
 from concord.identity.declaration import People
 from concord.jobs import contract_for, datasets_of, teams_in_order
+from concord.normalise.mapping import mapping_faults
 from concord.platforms.declaration import PlatformDeclaration
 from concord.privacy.declaration import Processing
 from concord.privacy.flags import consent_flags
@@ -118,10 +120,14 @@ def _platform_faults(
 ) -> Iterator[Fault]:
     path = f"assets/platforms/{name}.yaml"
     contract = contract_for(contracts, f"clean/{name}")
-    known = [column.name for column in contract.columns] if contract else []
-    for column in platform.fields:
-        if column not in known:
-            yield _unknown("column", column, known, path, lines[path](("fields", column)))
+    if contract is not None:
+        for fault in mapping_faults(platform, contract):
+            yield Fault(path, lines[path](fault.place), fault.what, fault.hint)
+    if platform.audience != "existing":
+        golden = {column.name for column in contracts["golden/contacts"].columns}
+        for what in sql_faults(platform.audience, golden):
+            hint = "an audience is an SQL condition on columns of golden/contacts"
+            yield Fault(path, lines[path](("audience",)), what, hint)
     purposes = list(processing.purposes)
     if platform.purpose not in purposes:
         yield _unknown("purpose", platform.purpose, purposes, path, lines[path](("purpose",)))
