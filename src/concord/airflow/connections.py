@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import Any
@@ -63,10 +64,12 @@ def _in_task(name: str) -> Any:
 
 
 def _outside(name: str) -> Any:
-    from airflow.models import Connection as StoredConnection
-    from airflow.sdk.exceptions import AirflowNotFoundException
+    # Airflow logs to standard output, which belongs to the command's own answer.
+    with contextlib.redirect_stdout(sys.stderr):
+        from airflow.models import Connection as StoredConnection
+        from airflow.sdk.exceptions import AirflowNotFoundException
 
-    try:
-        return StoredConnection.get_connection_from_secrets(name)
-    except AirflowNotFoundException:
-        return None
+        try:
+            return StoredConnection.get_connection_from_secrets(name)
+        except AirflowNotFoundException:
+            return None

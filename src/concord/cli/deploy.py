@@ -8,6 +8,8 @@ import typer
 
 from concord.cli.output import Format, show_rows
 from concord.cli.session import checked_project, context
+from concord.errors import NotDeployed
+from concord.project import Project
 
 __all__ = ["deploy"]
 
@@ -27,12 +29,30 @@ def deploy(
     project = checked_project()
     actions = deploy_tables(context(project, "deploy", secrets=True), dry_run=dry_run)
     if not dry_run:
-        from concord.airflow.pools import make_pools
-
-        make_pools(project.platforms)
+        _make_pools(project)
     rows = [{"dataset": one.dataset, "action": one.what} for one in actions]
     title = "would be done" if dry_run else "done"
     if not rows and form is Format.TABLE:
         print("everything is deployed already")
         return
     show_rows(rows, columns=("dataset", "action"), title=title, form=form)
+
+
+def _make_pools(project: Project) -> None:
+    """One pool a platform in Airflow's database.
+
+    Raises:
+        NotDeployed: Airflow's database cannot be used; the tables are deployed.
+    """
+    from concord.airflow.pools import make_pools
+
+    failure = None
+    try:
+        make_pools(project.platforms)
+    except Exception as error:
+        failure = type(error).__name__
+    if failure is not None:
+        raise NotDeployed(
+            f"the tables are deployed, the pools are not: Airflow's database answers {failure}; "
+            "run `airflow db migrate`, then `concord deploy` again"
+        )
