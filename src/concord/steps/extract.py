@@ -6,7 +6,9 @@ cursor are one commit.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import polars as pl
 
@@ -17,14 +19,14 @@ from concord.platforms.base import Page, Record
 from concord.platforms.registry import Platform
 from concord.steps.context import Context, Progress, Result
 from concord.steps.platforms import Mapping, mapping_for, opened
-from concord.steps.raw_rows import Seen, fields_text, known_rows, raw_frame, seen_rows
+from concord.steps.raw_rows import Seen, known_rows, raw_frame, seen_rows
 from concord.steps.reading import Readings, reading_of
 from concord.steps.settle import settle
+from concord.steps.spool import Spool
 
 __all__ = ["extract"]
 
 _ALWAYS_LOST = 10
-_DAMAGED = "record.damaged"
 _PLACELESS = (
     pl.col("fault").is_in(["id.missing", "id.duplicate"])
     | (pl.col("fault").is_not_null() & pl.col("remote_id").is_null())
@@ -45,160 +47,108 @@ def extract(
         LostRecords: a full listing lacks more than max(10, max_lost_share) of the known records.
     """
     mapping = mapping_for(ctx, platform)
-    with opened(ctx, platform) as source:
+    with (
+        opened(ctx, platform) as source,
+        tempfile.TemporaryDirectory(prefix="concord-extract-") as scratch,
+    ):
         calls = settle(ctx, platform, source, mapping)
         raw = ctx.open(f"raw/{platform}")
         before = reading_of(raw.newest_record())
         fresh = before is None or before.mapping != mapping.fields.digest or full_refresh
         cursor = None if fresh or before is None else before.cursor
-        reading = _read(ctx, platform, source, cursor)
-        change = _Reading(ctx, platform, mapping, raw, reading.records)
-        if reading.full:
-            change.check_lost(accept=accept_deletes)
-        published = publish(
-            raw,
-            lambda _table, _cursors: change.change(
-                full=reading.full,
-                reading=Readings(reading.cursor, mapping.fields.digest, mapping.fields.columns),
-            ),
-            upto={},
-            run=ctx.run,
-        )
+        spool = _read(ctx, platform, source, cursor, Path(scratch))
+        reading = _Reading(ctx, platform, mapping, raw, spool)
+        if spool.full and not accept_deletes:
+            reading.check_lost()
+        published = publish(raw, lambda *_: reading.change(), upto={}, run=ctx.run)
     return Result(
         "extract",
         platform,
         (published,),
-        reads=calls + reading.calls,
-        rows_in=len(reading.records),
+        reads=calls + spool.calls,
+        rows_in=spool.count,
     )
 
 
-class _Pages:
-    """All pages of one reading."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.cursor: str | None = None
-        self.full = False
-        self.calls = 0
-
-    def take(self, page: Page) -> None:
-        self.records += page.records
-        self.cursor = page.cursor
-        self.full = self.full or page.full
-        self.calls += page.calls
-
-
-def _read(ctx: Context, platform: str, source: Platform, cursor: str | None) -> _Pages:
+def _read(
+    ctx: Context, platform: str, source: Platform, cursor: str | None, scratch: Path
+) -> Spool:
     if cursor is not None:
         try:
-            return _taken(ctx, platform, source.changes(cursor))
+            return _taken(ctx, platform, source.changes(cursor), scratch / "changes")
         except CursorExpired:
             ctx.tell(Progress("extract", platform, 0, None, "records"))
-    return _taken(ctx, platform, source.listing())
+    return _taken(ctx, platform, source.listing(), scratch / "listing")
 
 
-def _taken(ctx: Context, platform: str, pages: Iterator[Page]) -> _Pages:
-    found = _Pages()
+def _taken(ctx: Context, platform: str, pages: Iterator[Page], folder: Path) -> Spool:
+    def record_id(record: Record) -> str:
+        if record.remote_id is None or record.fault == "id.duplicate":
+            return ctx.hash("place", platform, record.place or "")
+        return ctx.record_id(platform, record.remote_id)
+
+    folder.mkdir()
+    spool = Spool(folder, record_id)
     for page in pages:
-        found.take(page)
-        ctx.tell(Progress("extract", platform, len(found.records), None, "records"))
-    return found
+        spool.take(page)
+        ctx.tell(Progress("extract", platform, spool.count, None, "records"))
+    return spool
 
 
 class _Reading:
     """What one reading changes of raw."""
 
     def __init__(
-        self,
-        ctx: Context,
-        platform: str,
-        mapping: Mapping,
-        raw: Table,
-        records: Sequence[Record],
+        self, ctx: Context, platform: str, mapping: Mapping, raw: Table, spool: Spool
     ) -> None:
         self._ctx = ctx
         self._platform = platform
         self._mapping = mapping
         self._raw = raw
+        self._spool = spool
         self._seen_at = ctx.now()
-        self._records = {self._record_id(one): one for one in records}
 
-    def _record_id(self, record: Record) -> str:
-        if record.remote_id is None or record.fault == "id.duplicate":
-            return self._ctx.hash("place", self._platform, record.place or "")
-        return self._ctx.record_id(self._platform, record.remote_id)
-
-    def check_lost(self, *, accept: bool) -> None:
+    def check_lost(self) -> None:
         """Refuse a full listing that lacks too many known records."""
-        known = self._known_live()
-        if self._hides:
-            return
-        missing = len(known) - int(known.is_in(list(self._records)).sum())
+        known, lost = self._known_live(), self._lost()
         share = self._ctx.project.platform(self._platform).max_lost_share
-        if not accept and missing > max(_ALWAYS_LOST, share * len(known)):
-            raise LostRecords(self._platform, missing, len(known))
+        if len(lost) > max(_ALWAYS_LOST, share * len(known)):
+            raise LostRecords(self._platform, len(lost), len(known))
 
     def _known_live(self) -> pl.Series:
         rows = self._raw.frame(columns=["record_id", "remote_id", "deleted_at", "fault"])
         live = rows.filter(pl.col("deleted_at").is_null(), ~_PLACELESS)
         return live.collect()["record_id"]
 
-    @property
-    def _hides(self) -> bool:
-        """Whether a known record may stand in a row whose id cannot be read."""
-        return any(
-            one.fault == _DAMAGED and one.remote_id is None for one in self._records.values()
-        )
+    def _lost(self) -> pl.Series:
+        """Known records that a full listing lacks; none where a damaged row may hide one."""
+        known = self._known_live()
+        if self._spool.hides:
+            return known.clear()
+        return known.filter(~known.is_in(self._spool.ids().implode()))
 
-    def change(self, *, full: bool, reading: Readings) -> Change:
+    def change(self) -> Change:
         """The change from the table as it is now."""
-        table = self._raw
-        differing = self._differing(table)
-        seen = [Seen(one, self._records[one], self._seen_at) for one in differing]
+        spool, fields = self._spool, self._mapping.fields
+        before = reading_of(self._raw.newest_record())
+        whole = before is not None and before.mapping != fields.digest
+        known = self._raw.frame(columns=["record_id", "fields", "fault"])
+        frames = [self._rows(()), *map(self._rows, spool.differing(known, whole=whole))]
         gone = pl.Series([], dtype=pl.String)
-        if full and not self._hides:
-            known = self._known_live()
-            lost = known.filter(~known.is_in(list(self._records))).to_list()
-            seen += [Seen(one, Record(None, deleted=True), self._seen_at) for one in lost]
-        if full:
-            gone = self._gone_places(table)
-        known_now = known_rows(table, [one.record_id for one in seen])
-        rows = seen_rows(self._mapping, known_now, seen)
-        frame = raw_frame(self._ctx, self._platform, rows)
-        return Change(frame, gone, extra=reading.to_extra())
+        if spool.full:
+            frames.append(self._rows([(one, Record(None, deleted=True)) for one in self._lost()]))
+            gone = self._gone_places()
+        rows = pl.concat(frames).unique("record_id", keep="last", maintain_order=True)
+        reading = Readings(spool.cursor, fields.digest, fields.columns)
+        return Change(rows, gone, extra=reading.to_extra())
 
-    def _differing(self, table: Table) -> list[str]:
-        """Records that are not as raw knows them."""
-        read = pl.DataFrame(
-            {
-                "record_id": list(self._records),
-                "_fields": [
-                    None if one.deleted else fields_text(one.fields)
-                    for one in self._records.values()
-                ],
-                "_fault": [one.fault for one in self._records.values()],
-            },
-            schema={"record_id": pl.String, "_fields": pl.String, "_fault": pl.String},
-        )
-        known = table.frame(columns=["record_id", "fields", "fault", "cells"]).with_columns(
-            pl.lit(True).alias("_known"), pl.col("cells").list.len().alias("_cells")
-        )
-        joined = read.lazy().join(known.drop("cells"), on="record_id", how="left")
-        same = (
-            pl.col("_known").fill_null(False)
-            & pl.col("_fields").eq_missing(pl.col("fields"))
-            & pl.col("_fault").eq_missing(pl.col("fault"))
-        )
-        return joined.filter(~same | self._remapped(table)).collect()["record_id"].to_list()
+    def _rows(self, records: Sequence[tuple[str, Record]]) -> pl.DataFrame:
+        seen = [Seen(record_id, record, self._seen_at) for record_id, record in records]
+        known = known_rows(self._raw, [one.record_id for one in seen]) if seen else {}
+        return raw_frame(self._ctx, self._platform, seen_rows(self._mapping, known, seen))
 
-    def _remapped(self, table: Table) -> pl.Expr:
-        """Whether everything is to be looked at again: the mapping is another one."""
-        before = reading_of(table.newest_record())
-        return pl.lit(before is not None and before.mapping != self._mapping.fields.digest)
-
-    def _gone_places(self, table: Table) -> pl.Series:
+    def _gone_places(self) -> pl.Series:
         """Rows without an id of an earlier listing; this one has its own."""
-        rows = table.frame(columns=["record_id", "remote_id", "fault"]).filter(_PLACELESS)
+        rows = self._raw.frame(columns=["record_id", "remote_id", "fault"]).filter(_PLACELESS)
         known = rows.collect()["record_id"]
-        return known.filter(~known.is_in(list(self._records)))
+        return known.filter(~known.is_in(self._spool.ids().implode()))
