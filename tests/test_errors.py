@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 
 import pytest
 
@@ -56,6 +57,45 @@ def test_an_error_is_transient_or_terminal_and_stands_in_the_tree(error: Concord
         assert isinstance(error, Transient) != isinstance(error, Terminal)
         assert error.transient == isinstance(error, Transient)
     assert type(error).__name__ in (errors.__doc__ or "")
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    drawn: dict[str, str] = {}
+    above = {0: "ConcordError"}
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.fullmatch(r"([│ ]*)[├└]── (\w+) +\S.*", line):
+            depth = len(match[1]) // 4 + 1
+            above[depth] = match[2]
+            drawn[match[2]] = above[depth - 1]
+    public = leaves() | {Terminal, Transient}
+    assert drawn == {kind.__name__: _public_parent(kind) for kind in public}
+
+
+def _public_parent(kind: type[ConcordError]) -> str:
+    """The nearest class above whose name is no secret; a trait comes before the root."""
+    above = [one.__name__ for one in kind.__mro__[1:] if issubclass(one, ConcordError)]
+    return next(name for name in above if not name.startswith("_"))
+
+
+def test_every_fault_is_listed_and_counted() -> None:
+    faults = (Fault("a.yaml", 3, "is wrong", "mend it"), Fault("b.yaml", 0, "is missing"))
+    assert str(ProjectFaults(faults[:1])).startswith("the project has 1 fault; ")
+    assert str(ProjectFaults(faults)) == (
+        "the project has 2 faults; nothing runs until they are mended:\n"
+        "  a.yaml:3: is wrong (mend it)\n"
+        "  b.yaml: is missing"
+    )
+
+
+def test_a_listing_that_lost_records_says_how_to_be_believed() -> None:
+    assert str(errors.LostRecords("newsletter", 12, 20)).endswith(
+        "run again with --accept-deletes."
+    )
+
+
+def test_a_foreign_exception_is_named_without_its_text() -> None:
+    told = str(StepFailed("clean.crm", "ValueError", "clean.py:3"))
+    assert told.startswith("clean.crm: ValueError at clean.py:3; its text is withheld")
 
 
 def test_a_broken_contract_names_its_worst_rules_and_what_stays() -> None:

@@ -191,8 +191,7 @@ class LostRecords(Terminal):
         return (
             f"{self.platform}: the full listing lacks {self.missing} of {self.known} known "
             "records; nothing was published. If they were really deleted, run again with "
-            "--accept-deletes "
-            f"{self.platform}."
+            "--accept-deletes."
         )
 
 

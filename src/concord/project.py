@@ -6,13 +6,12 @@ in them is found before anything runs, and told with file and line.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,9 +21,11 @@ from concord.contracts.document import Contract, read_contract
 from concord.errors import Fault, ProjectFaults, UsageError
 from concord.identity.declaration import People
 from concord.jobs import Job, contract_for, datasets_of, jobs_of
+from concord.model_faults import model_faults
 from concord.platforms.declaration import PlatformDeclaration
 from concord.privacy.declaration import Processing
-from concord.project_faults import cross_faults, model_faults
+from concord.project_faults import Declared, cross_faults
+from concord.project_files import File, digests_of, read_files
 from concord.settings import Retries, Settings
 
 __all__ = ["Project", "find_root", "load", "resolve", "state_folder", "write_resolved"]
@@ -86,13 +87,6 @@ class Project:
         return self.platforms[platform].delivery or self.delivery
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: str
-    data: Any
-    line_of: Callable[[tuple[Any, ...]], int]
-
-
 def find_root(start: Path | None = None) -> Path:
     """The project meant: CONCORD_PROJECT, else the folder above *start* with a concord.yaml.
 
@@ -117,15 +111,6 @@ def _checked_root(folder: Path) -> Path:
     return folder.resolve()
 
 
-def _declared_files(root: Path) -> Iterator[Path]:
-    for name in ("concord.yaml", "assets/people.yaml", "lineage/processing.yaml"):
-        if (root / name).is_file():
-            yield root / name
-    yield from sorted((root / "assets" / "platforms").glob("*.yaml"))
-    yield from sorted((root / "contracts").glob("*.odcs.yaml"))
-    yield from sorted((root / "contracts" / "subscriptions").glob("*.yaml"))
-
-
 def load(root: Path, environment: str | None = None) -> Project:
     """Read and check the project in *root*.
 
@@ -136,50 +121,28 @@ def load(root: Path, environment: str | None = None) -> Project:
     Raises:
         ProjectFaults: with every fault, its file and line.
     """
-    from concord.yaml_text import load_text
-
-    files: list[_File] = []
-    faults: list[Fault] = []
-    digests: dict[str, str] = {}
-    for path in _declared_files(root):
-        name = path.relative_to(root).as_posix()
-        content = path.read_bytes()
-        digests[name] = hashlib.sha256(content).hexdigest()
-        try:
-            data, line_of = load_text(content.decode("utf-8"), path=name)
-        except ProjectFaults as error:
-            faults += error.faults
-        except UnicodeDecodeError:
-            faults.append(Fault(name, 0, "is not UTF-8 text", "save it as UTF-8"))
-        else:
-            files.append(_File(name, data, line_of))
-    faults += _missing_files(root)
-    if faults:
-        raise ProjectFaults(tuple(sorted(faults)))
-    return _build(root, files, digests, environment, lint=True)
-
-
-def _missing_files(root: Path) -> list[Fault]:
-    needed = ("concord.yaml", "assets/people.yaml", "lineage/processing.yaml")
-    found = [Fault(name, 0, "is missing") for name in needed if not (root / name).is_file()]
-    if not any((root / "assets" / "platforms").glob("*.yaml")):
-        found.append(Fault("assets/platforms", 0, "holds no platform", "declare one: <name>.yaml"))
-    return found
+    files, digests, faults = read_files(root)
+    return _build(root, files, digests, environment, faults)
 
 
 def _build(
     root: Path,
-    files: list[_File],
+    files: list[File],
     digests: Mapping[str, str],
     environment: str | None,
-    *,
-    lint: bool,
+    faults: list[Fault] | None,
 ) -> Project:
+    """The project that *files* declare.
+
+    Args:
+        faults: what is known to be wrong; None where the files were checked before.
+    """
+    lint = faults is not None
+    faults = faults or []
     by_path = {file.path: file for file in files}
-    faults: list[Fault] = []
-    settings = _model(Settings, by_path["concord.yaml"], faults)
-    people = _model(People, by_path["assets/people.yaml"], faults)
-    processing = _model(Processing, by_path["lineage/processing.yaml"], faults)
+    settings = _model(Settings, by_path.get("concord.yaml"), faults)
+    people = _model(People, by_path.get("assets/people.yaml"), faults)
+    processing = _model(Processing, by_path.get("lineage/processing.yaml"), faults)
     platforms = _models(PlatformDeclaration, files, "assets/platforms/", faults)
     subscriptions = _models(SubscriptionDeclaration, files, "contracts/subscriptions/", faults)
     contracts = _contracts(files, faults, lint=lint)
@@ -197,7 +160,7 @@ def _build(
     if lint:
         lines = {file.path: file.line_of for file in files}
         faults = cross_faults(
-            project.platforms, project.subscriptions, project.contracts, people, processing, lines
+            Declared(settings, platforms, subscriptions, contracts, people, processing, lines)
         )
         if faults:
             raise ProjectFaults(tuple(sorted(set(faults))))
@@ -248,16 +211,18 @@ def _in_environment(settings: Settings, environment: str) -> Settings:
     return Settings.model_validate({**settings.model_dump(), **override})
 
 
-def _model(model: type[_Model], file: _File, faults: list[Fault]) -> _Model | None:
+def _model(model: type[_Model], file: File | None, faults: list[Fault]) -> _Model | None:
+    if file is None:
+        return None
     try:
         return model.model_validate(file.data)
     except ValidationError as error:
-        faults += model_faults(error, model, file.path, file.line_of)
+        faults += model_faults(error, model, file.data, path=file.path, line_of=file.line_of)
         return None
 
 
 def _models(
-    model: type[_Model], files: list[_File], folder: str, faults: list[Fault]
+    model: type[_Model], files: list[File], folder: str, faults: list[Fault]
 ) -> dict[str, _Model]:
     found: dict[str, _Model] = {}
     for file in files:
@@ -268,7 +233,7 @@ def _models(
     return found
 
 
-def _contracts(files: list[_File], faults: list[Fault], *, lint: bool) -> dict[str, Contract]:
+def _contracts(files: list[File], faults: list[Fault], *, lint: bool) -> dict[str, Contract]:
     found: dict[str, Contract] = {}
     for file in files:
         if not file.path.endswith(".odcs.yaml"):
@@ -292,20 +257,16 @@ def state_folder(root: Path) -> Path:
     """The project's folder for everything that is made here, readable by its owner only."""
     folder = root / _RESOLVED.parent
     folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
     return folder
 
 
 def write_resolved(root: Path) -> Path:
     """Write the checked project, so that Dag files and tasks need not check it again."""
-    from concord.yaml_text import load_text
-
-    documents: dict[str, Any] = {}
-    digests: dict[str, str] = {}
-    for path in _declared_files(root):
-        name = path.relative_to(root).as_posix()
-        content = path.read_bytes()
-        digests[name] = hashlib.sha256(content).hexdigest()
-        documents[name], _ = load_text(content.decode("utf-8"), path=name)
+    files, digests, faults = read_files(root)
+    if faults:
+        raise ProjectFaults(tuple(sorted(faults)))
+    documents = {file.path: file.data for file in files}
     target = state_folder(root) / _RESOLVED.name
     text = json.dumps({"digests": digests, "documents": documents}, default=str)
     scratch = target.with_suffix(f".{os.getpid()}.tmp")
@@ -321,11 +282,8 @@ def resolve(root: Path, environment: str | None = None) -> Project:
         stored = json.loads(target.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return load(root, environment)
-    now = {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in _declared_files(root)
-    }
-    if stored.get("digests") != now:
+    now = digests_of(root)
+    if not isinstance(stored, dict) or stored.get("digests") != now:
         return load(root, environment)
-    files = [_File(name, data, lambda _: 0) for name, data in stored["documents"].items()]
-    return _build(root, files, now, environment, lint=False)
+    files = [File(name, data, lambda _: 0) for name, data in stored["documents"].items()]
+    return _build(root, files, now, environment, None)

@@ -1,102 +1,69 @@
-"""Faults of a project's files: what pydantic found, and what contradicts another file."""
+"""Faults of a project that is readable file by file: names that no other file declares."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import CycleError
-from typing import Any, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from concord.assets.subscription import SubscriptionDeclaration
 from concord.contracts.document import Contract
 from concord.contracts.sql import sql_faults
 from concord.errors import Fault
 from concord.identity.declaration import People
-from concord.jobs import contract_for, datasets_of, teams_in_order
+from concord.jobs import GOLDEN, contract_for, datasets_of, teams_in_order
 from concord.normalise.mapping import mapping_faults
 from concord.platforms.declaration import PlatformDeclaration
+from concord.platforms.registry import kinds
 from concord.privacy.declaration import Processing
 from concord.privacy.flags import consent_flags
+from concord.settings import Settings
+from concord.value_faults import platform_values, settings_values
 
-__all__ = ["cross_faults", "model_faults"]
+__all__ = ["Declared", "cross_faults"]
 
 LineOf = Callable[[tuple[Any, ...]], int]
-Lines = Mapping[str, LineOf]
 
 
-def model_faults(
-    error: ValidationError, model: type[BaseModel], path: str, line_of: LineOf
-) -> list[Fault]:
-    """What pydantic found, with the line, and for a misspelt key the key meant."""
-    found = []
-    for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        place = tuple(part for part in detail["loc"] if not _is_internal(part))
-        line = line_of(place)
-        if detail["type"] == "extra_forbidden":
-            key = str(place[-1])
-            meant = difflib.get_close_matches(key, _known_keys(model), n=1)
-            hint = f"did you mean `{meant[0]}`?" if meant else ""
-            found.append(Fault(path, line, f"unknown key `{key}`", hint))
-        else:
-            key = ".".join(str(part) for part in place)
-            message = detail["msg"].removeprefix("Value error, ")
-            found.append(Fault(path, line, f"`{key}`: {message}" if key else message))
-    return found
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Everything a project declares, each file readable by itself.
+
+    Attributes:
+        lines: by file, path of keys and positions to line.
+    """
+
+    settings: Settings
+    platforms: Mapping[str, PlatformDeclaration]
+    subscriptions: Mapping[str, SubscriptionDeclaration]
+    contracts: Mapping[str, Contract]
+    people: People
+    processing: Processing
+    lines: Mapping[str, LineOf]
 
 
-def _is_internal(part: object) -> bool:
-    return isinstance(part, str) and ("[" in part or part in ("FieldDeclaration", "options"))
-
-
-def _known_keys(model: type[BaseModel], seen: frozenset[type] = frozenset()) -> list[str]:
-    keys: list[str] = []
-    for name, info in model.model_fields.items():
-        keys.append(info.alias or name)
-        for inner in _models_in(info.annotation):
-            if inner not in seen:
-                keys += _known_keys(inner, seen | {model, inner})
-    if model is PlatformDeclaration:
-        from concord.platforms import declaration
-
-        for options in (
-            declaration.SqlOptions,
-            declaration.FilesOptions,
-            declaration.CardDavOptions,
-        ):
-            keys += options.model_fields
-    return keys
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
-
-
-def cross_faults(
-    platforms: Mapping[str, PlatformDeclaration],
-    subscriptions: Mapping[str, SubscriptionDeclaration],
-    contracts: Mapping[str, Contract],
-    people: People,
-    processing: Processing,
-    lines: Lines,
-) -> list[Fault]:
-    """Names in one file that no other file declares."""
-    found = list(_contract_faults(contracts))
+def cross_faults(declared: Declared) -> list[Fault]:
+    """Names in one file that no other file declares, and values that nothing could work with."""
+    found = list(_contract_faults(declared.contracts))
     if found:
         return found
-    for name, platform in platforms.items():
-        found += _platform_faults(name, platform, contracts, processing, lines)
-    found += _people_faults(people, platforms, contracts, lines)
-    own = tuple(datasets_of(platforms, {}, contracts))
-    for team, declared in subscriptions.items():
-        found += _subscription_faults(team, declared, contracts, processing, lines)
-        found += _place_faults(team, subscriptions, own, lines)
-    return found or list(_ring_faults(subscriptions))
+    line_of = declared.lines["concord.yaml"]
+    found += [
+        Fault("concord.yaml", line_of(place), what, hint)
+        for place, what, hint in settings_values(declared.settings)
+    ]
+    for name in declared.platforms:
+        found += _platform_faults(name, declared)
+    found += _people_faults(declared)
+    found += _processing_faults(declared)
+    own = tuple(datasets_of(declared.platforms, {}, declared.contracts))
+    for team in declared.subscriptions:
+        found += _subscription_faults(team, declared)
+        found += _place_faults(team, declared, own)
+    return found or list(_ring_faults(declared.subscriptions))
 
 
 def _contract_faults(contracts: Mapping[str, Contract]) -> Iterator[Fault]:
@@ -111,114 +78,153 @@ def _unknown(what: str, name: str, known: list[str], path: str, line: int) -> Fa
     return Fault(path, line, f"{what} `{name}` is declared nowhere", hint)
 
 
-def _platform_faults(
-    name: str,
-    platform: PlatformDeclaration,
-    contracts: Mapping[str, Contract],
-    processing: Processing,
-    lines: Lines,
-) -> Iterator[Fault]:
+def _platform_faults(name: str, declared: Declared) -> Iterator[Fault]:
     path = f"assets/platforms/{name}.yaml"
-    contract = contract_for(contracts, f"clean/{name}")
+    line_of = declared.lines[path]
+    platform = declared.platforms[name]
+    contract = contract_for(declared.contracts, f"clean/{name}")
+    for place, what, hint in platform_values(name, platform, kinds()):
+        yield Fault(path, line_of(place), what, hint)
     if contract is not None:
         for fault in mapping_faults(platform, contract):
-            yield Fault(path, lines[path](fault.place), fault.what, fault.hint)
+            yield Fault(path, line_of(fault.place), fault.what, fault.hint)
+    natives = [one.source for column in platform.fields for one in platform.column(column)]
+    for number, native in enumerate(platform.unique):
+        if native not in natives:
+            line = line_of(("unique", number))
+            yield _unknown("native field", native, natives, path, line)
+    for what in _audience_faults(platform, declared.contracts[GOLDEN]):
+        hint = "an audience is an SQL condition on columns of golden/contacts"
+        yield Fault(path, line_of(("audience",)), what, hint)
+    yield from _purpose_faults(platform, declared, path, line_of)
+    channels = [one for one in _CHANNELS if contract is None or contract.role(one)]
+    for number, claim in enumerate(platform.consents):
+        if claim.channel not in channels:
+            line = line_of(("consents", number, "channel"))
+            yield _unknown("channel", claim.channel, channels, path, line)
+
+
+_CHANNELS = ("email", "phone")  # roles of the columns that hold the addresses
+
+
+def _audience_faults(platform: PlatformDeclaration, golden: Contract) -> Iterator[str]:
     if platform.audience != "existing":
-        golden = {column.name for column in contracts["golden/contacts"].columns}
-        for what in sql_faults(platform.audience, golden):
-            hint = "an audience is an SQL condition on columns of golden/contacts"
-            yield Fault(path, lines[path](("audience",)), what, hint)
-    purposes = list(processing.purposes)
-    if platform.purpose not in purposes:
-        yield _unknown("purpose", platform.purpose, purposes, path, lines[path](("purpose",)))
+        yield from sql_faults(platform.audience, {column.name for column in golden.columns})
+
+
+def _purpose_faults(
+    platform: PlatformDeclaration, declared: Declared, path: str, line_of: LineOf
+) -> Iterator[Fault]:
+    purposes = list(declared.processing.purposes)
+    line = line_of(("purpose",))
+    if platform.purpose and platform.purpose not in purposes:
+        yield _unknown("purpose", platform.purpose, purposes, path, line)
+    elif platform.direction != "in" and _nobody_consents(GOLDEN, platform.purpose, declared):
+        yield _no_flag(platform.purpose, GOLDEN, path, line)
     for number, claim in enumerate(platform.consents):
         if claim.purpose not in purposes:
             place = ("consents", number, "purpose")
-            yield _unknown("purpose", claim.purpose, purposes, path, lines[path](place))
+            yield _unknown("purpose", claim.purpose, purposes, path, line_of(place))
 
 
-def _people_faults(
-    people: People,
-    platforms: Mapping[str, PlatformDeclaration],
-    contracts: Mapping[str, Contract],
-    lines: Lines,
-) -> Iterator[Fault]:
+def _nobody_consents(dataset: str, purpose: str, declared: Declared) -> bool:
+    """Whether the purpose rests on consent, and no column of the dataset says who consents."""
+    contract = contract_for(declared.contracts, dataset)
+    if contract is None or purpose not in declared.processing.purposes:
+        return False
+    return consent_flags(contract, declared.processing, purpose) == ()
+
+
+def _no_flag(purpose: str, dataset: str, path: str, line: int) -> Fault:
+    return Fault(
+        path,
+        line,
+        f"purpose `{purpose}` rests on consent, and no column of {dataset} says who consents",
+        "give the contract a consent flag with the purpose and its channel",
+    )
+
+
+def _people_faults(declared: Declared) -> Iterator[Fault]:
     path = "assets/people.yaml"
-    line_of = lines[path]
-    names = list(platforms)
-    golden = [column.name for column in contracts["golden/contacts"].columns]
-    for number, name in enumerate(people.survivorship.prefer):
+    line_of = declared.lines[path]
+    names = list(declared.platforms)
+    golden = [column.name for column in declared.contracts[GOLDEN].columns]
+    rules = declared.people.survivorship
+    for number, name in enumerate(rules.prefer):
         if name not in names:
             line = line_of(("survivorship", "prefer", number))
             yield _unknown("platform", name, names, path, line)
-    for group, declared in people.survivorship.groups.items():
-        for number, column in enumerate(declared.columns):
+    taken: dict[str, str] = {}
+    for group, one in rules.groups.items():
+        for number, column in enumerate(one.columns):
+            line = line_of(("survivorship", "groups", group, "columns", number))
             if column not in golden:
-                line = line_of(("survivorship", "groups", group, "columns", number))
                 yield _unknown("column", column, golden, path, line)
-        for number, name in enumerate(declared.prefer or ()):
+            elif taken.setdefault(column, group) != group:
+                what = f"column `{column}` is in the groups `{taken[column]}` and `{group}`"
+                yield Fault(path, line, what, "a column moves with one group")
+        for number, name in enumerate(one.prefer or ()):
             if name not in names:
                 line = line_of(("survivorship", "groups", group, "prefer", number))
                 yield _unknown("platform", name, names, path, line)
 
 
-def _subscription_faults(
-    team: str,
-    declared: SubscriptionDeclaration,
-    contracts: Mapping[str, Contract],
-    processing: Processing,
-    lines: Lines,
-) -> Iterator[Fault]:
+def _processing_faults(declared: Declared) -> Iterator[Fault]:
+    """Names that cannot travel; recipients that are no platform and no team of this project."""
+    path = "lineage/processing.yaml"
+    line_of = declared.lines[path]
+    known = [f"platform:{name}" for name in declared.platforms]
+    known += [f"subscription:{team}" for team in declared.subscriptions]
+    for name, purpose in declared.processing.purposes.items():
+        if not _PURPOSE.fullmatch(name):
+            what = f"`{name}` is no name of a purpose"
+            yield Fault(path, line_of(("purposes", name)), what, "write letters, digits, _ and -")
+        for number, recipient in enumerate(purpose.recipients):
+            if recipient not in known:
+                line = line_of(("purposes", name, "recipients", number))
+                yield _unknown("recipient", recipient, known, path, line)
+
+
+def _subscription_faults(team: str, declared: Declared) -> Iterator[Fault]:
     path = f"contracts/subscriptions/{team}.yaml"
-    line_of = lines[path]
-    purposes = list(processing.purposes)
-    if declared.purpose not in purposes:
-        yield _unknown("purpose", declared.purpose, purposes, path, line_of(("purpose",)))
-    contract = contract_for(contracts, declared.dataset)
+    line_of = declared.lines[path]
+    subscription = declared.subscriptions[team]
+    purposes = list(declared.processing.purposes)
+    if subscription.purpose not in purposes:
+        line = line_of(("purpose",))
+        yield _unknown("purpose", subscription.purpose, purposes, path, line)
+    contract = contract_for(declared.contracts, subscription.dataset)
     if contract is None:
         return
-    if (
-        declared.purpose in processing.purposes
-        and consent_flags(contract, processing, declared.purpose) == ()
-    ):
-        yield Fault(
-            path,
-            line_of(("purpose",)),
-            f"purpose `{declared.purpose}` rests on consent, and no column of {declared.dataset} "
-            "says who consents",
-            "subscribe to a dataset with a consent flag for it",
-        )
+    if _nobody_consents(subscription.dataset, subscription.purpose, declared):
+        yield _no_flag(subscription.purpose, subscription.dataset, path, line_of(("purpose",)))
     known = [column.name for column in contract.columns]
-    for number, column in enumerate(declared.columns):
+    for number, column in enumerate(subscription.columns):
         if column not in known:
             yield _unknown("column", column, known, path, line_of(("columns", number)))
-    if declared.publishes and contract_for(contracts, declared.publishes) is None:
-        known = list(contracts)
-        line = line_of(("publishes",))
-        yield _unknown("contract for", declared.publishes, known, path, line)
+    publishes = subscription.publishes
+    if publishes and contract_for(declared.contracts, publishes) is None:
+        made = list(declared.contracts)
+        yield _unknown("contract for", publishes, made, path, line_of(("publishes",)))
 
 
+_PURPOSE = re.compile(r"[\w-]+")
 _TEAM = re.compile(r"[a-z][a-z0-9_]*")
 _PRIVATE = ("raw/", "quarantine/", "sync/", "ops/")
 
 
-def _place_faults(
-    team: str,
-    subscriptions: Mapping[str, SubscriptionDeclaration],
-    own: tuple[str, ...],
-    lines: Lines,
-) -> Iterator[Fault]:
+def _place_faults(team: str, project: Declared, own: tuple[str, ...]) -> Iterator[Fault]:
     """What does not fit the other datasets: a team's name, what it reads, what it publishes.
 
     Args:
         own: datasets that Concord makes itself.
     """
-    declared = subscriptions[team]
+    declared = project.subscriptions[team]
     path = f"contracts/subscriptions/{team}.yaml"
-    line_of = lines[path]
+    line_of = project.lines[path]
     if not _TEAM.fullmatch(team):
         yield Fault(path, 0, "a team's name is lower case letters, digits and _", "rename the file")
-    theirs = [one.publishes for one in subscriptions.values() if one.publishes]
+    theirs = [one.publishes for one in project.subscriptions.values() if one.publishes]
     readable = [*(name for name in own if not name.startswith(_PRIVATE)), *theirs]
     if declared.dataset not in readable:
         yield _unknown("dataset", declared.dataset, readable, path, line_of(("dataset",)))

@@ -5,35 +5,54 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
 
+from concord.airflow import engine
 from concord.assets.commit import RunId
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Lake
-from concord.project import load
+from concord.cli.main import exit_code, main
+from concord.errors import (
+    ConcordError,
+    MissingConnection,
+    NotDeployed,
+    PlatformDown,
+    ProjectFaults,
+    UsageError,
+)
+from concord.platforms.connection import Connection
+from concord.project import load, write_resolved
+from concord.steps import approve as approving
 from concord.steps.tables import frame_schema
 
 ROOT = Path(__file__).parents[2]
 
 
+KEY = json.dumps({"conn_type": "generic", "password": "0123456789abcdef0123456789abcdef"})
+Typed = Callable[..., Any]
+
+
+def surroundings(root: Path, **more: str) -> dict[str, str]:
+    """What a shell has that knows of no Airflow but the project's own."""
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("AIRFLOW", "CONCORD"))}
+    return {**kept, "CONCORD_PROJECT": str(root), "AIRFLOW_CONN_CONCORD_RECORD_KEY": KEY, **more}
+
+
 def concord(root: Path, *words: str, code: int = 0, **more: str) -> Any:
-    """Run a command; its JSON, its text, or what it says when it fails."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
-        "CONCORD_PROJECT": str(root),
-        "AIRFLOW_HOME": str(root / "airflow"),
-        "AIRFLOW_CONN_CONCORD_RECORD_KEY": json.dumps({"conn_type": "generic", "password": "k"}),
-        **more,
-    }
+    """Run a command in its own process; its JSON, its text, or what it says when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "concord", *words],
-        env=environment,
+        env=surroundings(root, **more),
         capture_output=True,
         text=True,
         timeout=60,
@@ -45,6 +64,33 @@ def concord(root: Path, *words: str, code: int = 0, **more: str) -> Any:
     return json.loads(done.stdout) if "json" in words else done.stdout
 
 
+def connection(name: str) -> Connection:
+    """What Airflow makes of AIRFLOW_CONN_…, as far as it is needed here."""
+    said = json.loads(os.environ[f"AIRFLOW_CONN_{name.upper()}"])
+    return Connection(name, password=said.get("password", ""), extra=said.get("extra", {}))
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Commands typed in this process, their connections without Airflow: JSON, text or error."""
+    interrupted = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(engine, "_connect", connection)
+
+    def run(root: Path, *words: str, code: int = 0, **more: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["concord", *words])
+        around = patch.dict(os.environ, surroundings(root, **more), clear=True)
+        with around, pytest.raises(SystemExit) as ended:
+            main()
+        signal.signal(signal.SIGTERM, interrupted)
+        out, err = capsys.readouterr()
+        assert (ended.value.code or 0) == code, err
+        if "json" in words:
+            return json.loads(out)
+        return err if code else out
+
+    return run
+
+
 def copied(folder: Path) -> Path:
     for part in ("assets", "contracts", "dags", "lineage"):
         shutil.copytree(ROOT / part, folder / part)
@@ -53,88 +99,254 @@ def copied(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A deployed project whose golden dataset holds one person."""
-    folder = copied(tmp_path_factory.mktemp("project"))
-    (folder / "airflow").mkdir()
-    told = concord(folder, "deploy", code=4)
-    assert "the tables are deployed, the pools are not" in told
-    project = load(folder)
-    schema = {n: k for n, k in frame_schema(project, "golden/contacts").items() if n != "_row_hash"}
-    row = {"person_id": "p1", "given_name": "Annabel", "country": "AT"}
-    frame = pl.DataFrame([{name: row.get(name) for name in schema}], schema=schema)
-    table = Lake(project.lake).open(project.datasets["golden/contacts"])
-    publish(table, lambda *_: Change(frame), upto={"test": 1}, run=RunId("test", "test"))
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that nobody has deployed; that it has no fault is known."""
+    folder = copied(tmp_path_factory.mktemp("plain"))
+    write_resolved(folder)
     return folder
 
 
-def test_a_second_deploy_has_nothing_left_to_do(root: Path) -> None:
-    assert concord(root, "deploy", "--dry-run") == "everything is deployed already\n"
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A deployed project: golden holds one person, and one write to the CRM waits."""
+    folder = copied(tmp_path_factory.mktemp("project"))
+    done = concord(folder, "deploy", "--format", "json")
+    assert {"dataset": "golden/contacts", "action": "create with 21 columns"} in done
+    fill(folder, "golden/contacts", person_id="p1", given_name="Annabel", country="AT")
+    fill(
+        folder,
+        "sync/crm/plan",
+        op_id="op1",
+        kind="update",
+        record_id="r1",
+        person_id="p1",
+        payload='{"job_title": "Chef"}',
+        state="pending",
+        position=1,
+    )
+    return folder
 
 
-def test_deploy_says_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
-    folder = copied(tmp_path)
-    actions = concord(folder, "deploy", "--dry-run", "--format", "json")
+def fill(folder: Path, dataset: str, **row: Any) -> None:
+    project = load(folder)
+    schema = {n: k for n, k in frame_schema(project, dataset).items() if n != "_row_hash"}
+    frame = pl.DataFrame([{name: row.get(name) for name in schema}], schema=schema)
+    table = Lake(project.lake).open(project.datasets[dataset])
+    publish(table, lambda *_: Change(frame), upto={"test": 1}, run=RunId("test", "test"))
+
+
+def test_a_second_deploy_has_nothing_left_to_do(root: Path, typed: Typed) -> None:
+    assert typed(root, "deploy") == "everything is deployed already\n"
+    assert (root / ".concord").stat().st_mode & 0o777 == 0o700
+
+
+def test_deploy_says_what_it_would_do_and_does_nothing(plain: Path, typed: Typed) -> None:
+    actions = typed(plain, "deploy", "--dry-run", "--format", "json")
     assert {"dataset": "golden/contacts", "action": "create with 21 columns"} in actions
-    assert not (folder / ".concord" / "lake").exists()
+    assert not (plain / ".concord" / "lake").exists()
 
 
-def test_datasets_are_listed_with_their_snapshots(root: Path) -> None:
-    rows = {row["dataset"]: row for row in concord(root, "dataset", "list", "--format", "json")}
+def test_deploy_says_when_somebodys_own_airflow_cannot_hold_the_pools(
+    root: Path, tmp_path: Path
+) -> None:
+    told = concord(root, "deploy", code=4, AIRFLOW_HOME=str(tmp_path))
+    assert "the tables are deployed, the pools are not" in told
+    assert "run `airflow db migrate`" in told
+
+
+def test_datasets_are_listed_with_their_snapshots(root: Path, typed: Typed) -> None:
+    rows = {row["dataset"]: row for row in typed(root, "dataset", "list", "--format", "json")}
     assert rows["golden/contacts"]["rows"] == 1
     assert rows["golden/contacts"]["contract"] == "golden 1.0.0"
 
 
-def test_values_are_masked_unless_somebody_asks(root: Path) -> None:
-    (row,) = concord(root, "dataset", "read", "golden/contacts", "--format", "json")
+def test_values_are_masked_unless_somebody_asks(root: Path, typed: Typed) -> None:
+    (row,) = typed(root, "dataset", "read", "golden/contacts", "--format", "json")
     assert (row["person_id"], row["given_name"], row["country"]) == ("p1", "A******", "AT")
-    (row,) = concord(root, "dataset", "read", "golden/contacts", "--unmask", "--format", "json")
+    assert "Annabel" not in typed(root, "dataset", "read", "golden/contacts")
+    (row,) = typed(root, "dataset", "read", "golden/contacts", "--unmask", "--format", "json")
     assert row["given_name"] == "Annabel"
 
 
-def test_one_dataset_is_shown_with_its_newest_commit(root: Path) -> None:
-    facts = concord(root, "dataset", "show", "golden/contacts", "--format", "json")
+def test_one_dataset_is_shown_with_its_newest_commit(root: Path, typed: Typed) -> None:
+    facts = typed(root, "dataset", "show", "golden/contacts", "--format", "json")
     assert facts["record"]["kind"] == "snapshot"
     assert facts["columns"]["person_id"] == "String"
+    assert "person_id" in typed(root, "dataset", "show", "golden/contacts")
 
 
-def test_a_misspelt_dataset_is_no_traceback_but_a_suggestion(root: Path) -> None:
-    told = concord(root, "dataset", "show", "golden/contact", code=2)
-    assert told == "concord: there is no dataset of that name; did you mean golden/contacts?\n"
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("dataset show golden/contact", "of that name; did you mean golden/contacts?"),
+        ("sync plan crn", "no platform of that name in assets/platforms (address_book, crm,"),
+        ("--env prod dataset list", "no environment of the name in CONCORD_ENV or --env (demo)"),
+        ("nonsense", "No such command"),
+        ("dataset read", "Missing argument"),
+        ("dataset list --format xml", "Invalid value"),
+        ("dataset read golden/contacts --rows 0", "Invalid value"),
+    ],
+)
+def test_a_command_that_is_not_understood_exits_with_2_and_no_traceback(
+    root: Path, typed: Typed, words: str, told: str
+) -> None:
+    said = typed(root, *words.split(), code=2)
+    assert told in said
+    assert "Traceback" not in said
 
 
-def test_sync_tells_every_platform_and_an_empty_plan(root: Path) -> None:
-    rows = concord(root, "sync", "status", "--format", "json")
-    assert [(row["platform"], row["delivery"]) for row in rows] == [
-        ("address_book", "approve"),
-        ("crm", "approve"),
-        ("newsletter", "approve"),
-    ]
-    assert concord(root, "sync", "plan", "crm", "--format", "json") == []
-    assert concord(root, "sync", "approve", "crm", "--format", "json")[0]["approved"] == 0
+def test_a_folder_without_a_project_is_told_so(tmp_path: Path, typed: Typed) -> None:
+    assert "there is no concord.yaml" in typed(tmp_path, "dataset", "list", code=2)
 
 
-def test_lint_lists_faults_and_exits_with_3(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    ["dataset read golden/contacts", "dataset show raw/crm", "sync plan crm", "sync status"],
+)
+def test_what_is_not_deployed_exits_with_4_and_says_how_to_mend_it(
+    plain: Path, typed: Typed, words: str
+) -> None:
+    assert "run `concord deploy`" in typed(plain, *words.split(), code=4)
+
+
+def test_what_is_not_deployed_is_listed_as_such(plain: Path, typed: Typed) -> None:
+    rows = typed(plain, "dataset", "list", "--format", "json")
+    assert {row["snapshot"] for row in rows} == {"not deployed"}
+
+
+def test_sync_tells_every_platform_what_waits_and_who_agreed(root: Path, typed: Typed) -> None:
+    def waiting() -> dict[str, tuple[Any, ...]]:
+        rows = typed(root, "sync", "status", "--format", "json")
+        return {r["platform"]: (r["delivery"], r["pending"], r["free"]) for r in rows}
+
+    assert waiting() == {
+        "address_book": ("approve", 0, 0),
+        "crm": ("approve", 1, 0),
+        "newsletter": ("approve", 0, 0),
+    }
+    (row,) = typed(root, "sync", "plan", "crm", "--format", "json")
+    assert (row["kind"], row["columns"], row["state"]) == ("update", ["job_title"], "pending")
+    assert "Chef" not in json.dumps(row)
+    approved = typed(root, "sync", "approve", "crm", "--op", "another", "--format", "json")
+    assert approved == [{"platform": "crm", "approved": 0}]
+    assert typed(root, "sync", "approve", "crm", "--format", "json")[0]["approved"] == 1
+    assert typed(root, "sync", "approve", "crm", "--format", "json")[0]["approved"] == 0
+    assert waiting()["crm"] == ("approve", 0, 1)
+
+
+def test_nothing_runs_over_a_fault(tmp_path: Path, typed: Typed) -> None:
     folder = copied(tmp_path)
-    assert concord(folder, "contract", "lint") == "no faults\n"
+    assert typed(folder, "contract", "lint") == "no faults\n"
     people = folder / "assets" / "people.yaml"
     people.write_text(people.read_text(encoding="utf-8").replace("name_check", "name_chek"))
-    concord(folder, "contract", "lint", code=3)
-    told = concord(folder, "dataset", "list", code=3)
-    assert "assets/people.yaml:3: unknown key `name_chek` (did you mean `name_check`?)" in told
+    assert typed(folder, "contract", "lint", "--format", "json", code=3) == [
+        {
+            "file": "assets/people.yaml",
+            "line": 3,
+            "fault": "unknown key `name_chek`",
+            "hint": "did you mean `name_check`?",
+        }
+    ]
+    for words in ("deploy", "run", "run --dry-run"):
+        told = typed(folder, *words.split(), code=3)
+        assert "people.yaml:3: unknown key `name_chek` (did you mean `name_check`?)" in told
+    assert not (folder / ".concord").exists()
 
 
-def test_a_platform_is_checked_and_its_people_are_masked(tmp_path: Path) -> None:
+def test_lint_tries_rules_audiences_and_mappings_out(tmp_path: Path, typed: Typed) -> None:
     folder = copied(tmp_path)
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    header = "subscriber_id;email;first name;last name;language;status;status since;changed;crm_ref"
-    line = "N1;anna@x.example;Annabel;Gruber;de;subscribed;2024-01-01T00:00:00Z;;"
-    (inbox / "subscribers-1.csv").write_text(f"{header}\n{line}\n", encoding="utf-8")
-    there = json.dumps({"conn_type": "fs", "extra": {"path": str(inbox)}})
+    for path, old, new in (
+        ("assets/platforms/crm.yaml", "country = 'AT' or country = 'DE'", "country > 3"),
+        ("assets/platforms/address_book.yaml", "emails: EMAIL", "emails: {from: EMAIL, type: x}"),
+        ("contracts/golden.odcs.yaml", "deleted_at IS NULL AND", "birth_date > 'x' AND"),
+    ):
+        text = (folder / path).read_text(encoding="utf-8")
+        assert old in text
+        (folder / path).write_text(text.replace(old, new, 1), encoding="utf-8")
+    rows = typed(folder, "contract", "lint", "--format", "json", code=3)
+    assert [(row["file"], row["line"] > 1) for row in rows] == [
+        ("assets/platforms/address_book.yaml", True),
+        ("assets/platforms/crm.yaml", True),
+        ("contracts/golden.odcs.yaml", True),
+    ]
+    assert "`EMAIL` holds many values" in rows[0]["fault"]
+    assert "audience cannot be carried out" in rows[1]["fault"]
+    assert "cannot be carried out: Polars says" in rows[2]["fault"]
+
+
+def test_a_platform_is_checked_and_its_people_are_masked(plain: Path, tmp_path: Path) -> None:
+    there = newsletter(tmp_path)
     words = ("platform", "check", "newsletter", "--format", "json")
-    told = concord(folder, *words, AIRFLOW_CONN_NEWSLETTER=there)
+    told = concord(plain, *words, AIRFLOW_CONN_NEWSLETTER=there)
     assert told["readable"] is True
     assert told["rows"][0]["given_name"] == "A******"
     assert "anna@x.example" not in json.dumps(told)
-    assert "AIRFLOW_CONN_NEWSLETTER" in concord(folder, *words, code=1)
+
+
+def newsletter(folder: Path) -> str:
+    """A newsletter tool with one subscriber, as a connection."""
+    header = "subscriber_id;email;first name;last name;language;status;status since;changed;crm_ref"
+    line = "N1;anna@x.example;Annabel;Gruber;de;subscribed;2024-01-01T00:00:00Z;;"
+    (folder / "subscribers-1.csv").write_text(f"{header}\n{line}\n", encoding="utf-8")
+    return json.dumps({"conn_type": "fs", "extra": {"path": str(folder)}})
+
+
+def test_a_dry_run_reads_prints_and_keeps_nothing(
+    tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two folders: who subscribed in one is planned for the other, and nothing is written."""
+    (tmp_path / "project").mkdir()
+    folder = copied(tmp_path / "project")
+    platforms = folder / "assets" / "platforms"
+    first = (platforms / "newsletter.yaml").read_text(encoding="utf-8")
+    (platforms / "crm.yaml").unlink()
+    (platforms / "address_book.yaml").write_text(first.replace(": newsletter ", ": outbox "))
+    for path in ("assets/people.yaml", "lineage/processing.yaml"):
+        text = (folder / path).read_text(encoding="utf-8")
+        for old in ("crm, ", ", crm", "'platform:crm', "):
+            text = text.replace(old, "")
+        (folder / path).write_text(text, encoding="utf-8")
+    inbox, outbox, scratch = tmp_path / "in", tmp_path / "out", tmp_path / "scratch"
+    for one in (inbox, outbox, scratch):
+        one.mkdir()
+    there = newsletter(inbox)
+    (outbox / "subscribers-1.csv").write_text(
+        (inbox / "subscribers-1.csv").read_text(encoding="utf-8").splitlines()[0] + "\n"
+    )
+    before = {path: path.read_bytes() for one in (inbox, outbox) for path in one.iterdir()}
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    rows = typed(
+        folder,
+        *("run", "--dry-run", "--accept-deletes", "--format", "json"),
+        AIRFLOW_CONN_NEWSLETTER=there,
+        AIRFLOW_CONN_OUTBOX=json.dumps({"conn_type": "fs", "extra": {"path": str(outbox)}}),
+    )
+    assert [(r["platform"], r["kind"], r["operations"]) for r in rows] == [
+        ("address_book", "create", 1)
+    ]
+    assert "emails" in rows[0]["columns"]
+    assert "anna" not in json.dumps(rows)
+    assert {path: path.read_bytes() for one in (inbox, outbox) for path in one.iterdir()} == before
+    assert list(scratch.iterdir()) == []
+    assert not (folder / ".concord" / "lake").exists()
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(
+    root: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approving, "statuses", lambda _: signal.raise_signal(signal.SIGTERM))
+    typed(root, "sync", "status", code=130)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("no such thing"), 2),
+        (ProjectFaults(()), 3),
+        (NotDeployed("no table"), 4),
+        (MissingConnection("none of that name"), 1),
+        (PlatformDown("crm", "does not answer"), 1),
+    ],
+)
+def test_the_exit_code_says_what_kind_of_failure_it_was(error: ConcordError, code: int) -> None:
+    assert exit_code(error) == code

@@ -126,6 +126,7 @@ class World:
             shutil.copytree(ROOT / part, self.root / part)
         shutil.copy(ROOT / "concord.yaml", self.root)
         shutil.rmtree(self.root / "contracts" / "subscriptions", ignore_errors=True)
+        self.edit_file("lineage/processing.yaml", ", 'subscription:billing'", "")
         self.crm, self.book = Crm(postgres), Book(radicale)
         self.newsletter = Newsletter(folder / "newsletter")
         self.connections = {

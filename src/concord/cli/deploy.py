@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -13,6 +14,14 @@ from concord.project import Project
 
 __all__ = ["deploy"]
 
+_AIRFLOW = (
+    "AIRFLOW_HOME",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET",
+)
+"""Variables that point at an Airflow of somebody's own; `run` and `up` see to the embedded one."""
+
 
 def deploy(
     dry_run: Annotated[
@@ -22,13 +31,17 @@ def deploy(
 ) -> None:
     """Create tables, add columns, make pools, write the resolved project. Safe to repeat.
 
+    Pools are made in the Airflow that AIRFLOW_HOME points at; without it they come with
+    `concord run` and `concord up`, in the Airflow of their own.
+
     Example: concord deploy --dry-run
     """
     from concord.steps.deploy import deploy as deploy_tables
 
     project = checked_project()
+    embedded = not set(_AIRFLOW) & set(os.environ)
     actions = deploy_tables(context(project, "deploy", secrets=True), dry_run=dry_run)
-    if not dry_run:
+    if not (dry_run or embedded):
         _make_pools(project)
     rows = [{"dataset": one.dataset, "action": one.what} for one in actions]
     title = "would be done" if dry_run else "done"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -69,8 +71,14 @@ def exit_code(error: ConcordError) -> int:
 
 def main() -> None:
     """Run the command line; errors of ours are one sentence, not a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         assembled()()
     except ConcordError as error:
         print(f"concord: {error}", file=sys.stderr)
         sys.exit(exit_code(error))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: whatever it made for the while is taken away."""
+    raise KeyboardInterrupt

@@ -37,21 +37,21 @@ def run(
     Example: concord run --env demo --format json
     """
     project = load(find_root())
+    conf = {"full_refresh": full_refresh, "accept_deletes": accept_deletes}
     if dry_run:
-        sys.exit(_dry_run(project, form))
+        sys.exit(_dry_run(project, conf, form))
     state = Path(project.lake).parent / "airflow" if "://" not in project.lake else None
     state = state or state_folder(project.root) / "airflow"
-    conf = {"full_refresh": full_refresh, "accept_deletes": accept_deletes}
     report = once(project, state, conf={name: True for name, on in conf.items() if on}, env={})
     report_run(project, report, form=form)
     sys.exit(report.exit_code)
 
 
-def _dry_run(project: Project, form: Format) -> int:
+def _dry_run(project: Project, reading: dict[str, bool], form: Format) -> int:
     from concord.cli.session import context
     from concord.steps.dry_run import dry_run
 
-    intended = dry_run(context(project, "dry run", secrets=True))
+    intended = dry_run(context(project, "dry run", secrets=True), reading=reading)
     columns = ("platform", "kind", "state", "operations", "columns")
     show_rows(intended.rows, columns=columns, title="would be written", form=form)
     for job, error in intended.failed.items():

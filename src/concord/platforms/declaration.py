@@ -20,6 +20,7 @@ __all__ = [
     "FilesOptions",
     "PlatformDeclaration",
     "SqlOptions",
+    "option_keys",
 ]
 
 Text = Annotated[str, Field(min_length=1)]
@@ -128,6 +129,14 @@ _OPTIONS: dict[str, type[_Declared]] = {
     "files": FilesOptions,
     "carddav": CardDavOptions,
 }
+
+
+def option_keys(kind: str) -> tuple[str, ...]:
+    """The keys that only this kind of platform has; empty for kinds of other packages."""
+    model = _OPTIONS.get(kind)
+    return tuple(model.model_fields) if model else ()
+
+
 _Fields = FieldDeclaration | list[FieldDeclaration]
 
 
@@ -139,6 +148,7 @@ class PlatformDeclaration(_Declared):
         connection: Airflow connection that holds address and secrets.
         unique: native fields of which the platform refuses two records with one value.
         schedule: cron expression of the producer Dag, in the project's timezone.
+        purpose: what its people are sent there for; empty only where nobody is sent.
         audience: ``existing`` or an SQL condition on golden/contacts.
         delivery: None leaves it to the environment, whose default is ``approve``.
         max_lost_share: share of known records a full listing may lack; at least 10 may always be.
@@ -152,7 +162,7 @@ class PlatformDeclaration(_Declared):
     unique: tuple[str, ...] = ()
     schedule: str = "0 2 * * *"
     direction: Literal["in", "out", "both"] = "both"
-    purpose: Text
+    purpose: Annotated[str, Field(validate_default=True)] = ""
     audience: Text = "existing"
     delivery: Literal["off", "approve", "auto"] | None = None
     max_lost_share: float = Field(default=0.05, ge=0, le=1)
@@ -180,6 +190,13 @@ class PlatformDeclaration(_Declared):
     def _options_of_the_kind(cls, options: Any, info: ValidationInfo) -> Any:
         model = _OPTIONS.get(str(info.data.get("kind")))
         return model.model_validate(options) if model and isinstance(options, dict) else options
+
+    @field_validator("purpose")
+    @classmethod
+    def _nobody_is_sent_for_nothing(cls, purpose: str, info: ValidationInfo) -> str:
+        if not purpose and info.data.get("direction") != "in":
+            raise ValueError("is missing: say what people are sent there for")
+        return purpose
 
     @field_validator("fields", mode="before")
     @classmethod

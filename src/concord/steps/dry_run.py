@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,11 @@ class Intended:
     failed: dict[str, ConcordError]
 
 
-def dry_run(ctx: Context) -> Intended:
+def dry_run(ctx: Context, *, reading: Mapping[str, bool] | None = None) -> Intended:
     """Read every platform, compute, plan; send nothing and keep nothing.
+
+    Args:
+        reading: options of every extract.
 
     Raises:
         UsageError: the lake is no folder, and copying it would take who knows how long.
@@ -47,7 +51,7 @@ def dry_run(ctx: Context) -> Intended:
             shutil.copytree(ctx.lake.root, copy)
         mine = replace(ctx, lake=Lake(str(copy)))
         deploy(mine, resolved=False)
-        run = run_to_rest(mine, "dry-run", skip=_WRITING)
+        run = run_to_rest(mine, "dry-run", skip=_WRITING, reading=reading)
         rows = [
             row
             for name, one in sorted(ctx.project.platforms.items())

@@ -55,6 +55,7 @@ def run_to_rest(
     run_id: str,
     *,
     skip: Collection[str] = (),
+    reading: Mapping[str, bool] | None = None,
     before: Callable[[Job], None] | None = None,
     functions: Mapping[str, TeamFunction] | None = None,
 ) -> Run:
@@ -63,6 +64,7 @@ def run_to_rest(
     Args:
         run_id: names the run; another one for every run.
         skip: steps or jobs to leave out.
+        reading: options of every extract.
         before: called before each job.
         functions: of subscribing teams, by team; a team without one is left out.
     """
@@ -74,7 +76,7 @@ def run_to_rest(
     ]
     for job in jobs:
         if job.step == "extract":
-            _do(ctx, job, f"{run_id}.0", run, before, {})
+            _do(ctx, job, f"{run_id}.0", run, before, reading or {})
     rest = [job for job in jobs if job.step != "extract" and not _cut_off(job, run)]
     for number in range(1, _MOST_ROUNDS):
         moved = False
