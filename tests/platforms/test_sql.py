@@ -403,6 +403,38 @@ def test_a_person_whose_record_was_soft_deleted_can_be_created_again(bench: SqlB
     assert [one.remote_id for one in bench.connector.find(["p1"])] == [second.record.remote_id]
 
 
+def test_a_soft_deleted_row_that_holds_a_unique_value_of_its_person_lives_again(
+    bench: SqlBench,
+) -> None:
+    mail = {"E-Mail": "ann@x.example"}
+    (first,) = bench.connector.write([create("p1", first_name="Ann", **mail)])
+    assert first.record is not None
+    assert first.record.remote_id is not None
+    bench.remove(first.record.remote_id)
+    (second,) = bench.connector.write([create("p1", first_name="Anna", **mail)])
+    assert second.outcome is Outcome.OK
+    assert second.record is not None
+    assert second.record.remote_id == first.record.remote_id
+    assert not second.record.deleted
+    assert second.record.fields["first_name"] == "Anna"
+
+
+def test_a_unique_value_of_another_row_refuses_a_person_who_was_soft_deleted(
+    bench: SqlBench,
+) -> None:
+    (first,) = bench.connector.write([create("p1", first_name="Ann")])
+    assert first.record is not None
+    assert first.record.remote_id is not None
+    bench.remove(first.record.remote_id)
+    mail = {"E-Mail": "ann@x.example"}
+    taken, refused = bench.connector.write(
+        [create("p2", first_name="Bea", **mail), create("p1", first_name="Ann", **mail)]
+    )
+    assert (taken.outcome, refused.outcome) == (Outcome.OK, Outcome.REJECTED)
+    assert refused.code == "23505"
+    assert bench.connector.find(["p1"]) == []
+
+
 def test_creates_of_one_person_at_once_make_one_record_also_without_a_unique_index(
     server: Postgres, database: psycopg.Connection[Any]
 ) -> None:

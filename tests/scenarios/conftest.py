@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,17 +21,48 @@ from concord.assets.table import Lake
 from concord.demo.postgres import Postgres
 from concord.demo.radicale import Radicale
 from concord.demo.seeds import CRM_TABLE
+from concord.errors import MissingConnection
 from concord.platforms.connection import Connection
 from concord.project import load
 from concord.steps.context import Context
-from concord.steps.deploy import deploy
+from concord.steps.deploy import Action, deploy
 from concord.steps.rounds import Run, run_to_rest
 
 ROOT = Path(__file__).parents[2]
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
+GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)
 HEADER = (
     "subscriber_id;email;first name;last name;language;status;status since;changed;crm_ref;campaign"
 )
+ANNA = {
+    "first_name": "Anna",
+    "last_name": "Gruber",
+    "email": "anna@x.example",
+    "phone": "+436601239876",
+    "company": "Acme",
+    "job_title": "Chef",
+    "country": "AT",
+    "opt_in": True,
+    "opt_in_at": GRANTED_AT,
+}
+BEA = {
+    "first_name": "Bea",
+    "last_name": "Solo",
+    "email": "bea@x.example",
+    "company": "Solo KG",
+    "country": "AT",
+}
+ANNAS_CARD = (
+    "EMAIL;TYPE=WORK:anna@x.example",
+    "TEL;TYPE=CELL:+436601239876",
+    "ORG:Acme",
+    "TITLE:Chef",
+    "NOTE:likes tea",
+    "X-HAT:red",
+    "PHOTO;ENCODING=b;TYPE=PNG:iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
+)
+BEAS_CARD = ("EMAIL;TYPE=WORK:bea@x.example", "ORG:Solo KG")
+SUBSCRIBED = "N1;anna@x.example;Anna;Gruber;de;subscribed;2024-02-01T00:00:00+00:00;;;spring"
 
 
 class Crm:
@@ -37,6 +70,9 @@ class Crm:
 
     def __init__(self, server: Postgres) -> None:
         self._address = make_conninfo(**server.parameters)
+        self.connection = Connection(
+            "crm", "postgres", server.host, 5432, "postgres", "", "postgres"
+        )
         self.execute("drop schema if exists crm cascade")
         self.execute(CRM_TABLE)
 
@@ -46,7 +82,7 @@ class Crm:
             return found.fetchall() if found.description else []
 
     def add(self, **values: Any) -> None:
-        row = {"created_at": MADE_AT, "updated_at": MADE_AT, **values}
+        row = {"created_at": MADE_AT, **values}
         self.execute(
             sql.SQL("insert into crm.contact ({}) values ({})").format(
                 sql.SQL(", ").join(map(sql.Identifier, row)),
@@ -70,34 +106,59 @@ class Crm:
         )
         return rows[0][0] if rows else None
 
-    def count(self) -> int:
-        return int(self.execute("select count(*) from crm.contact where deleted_at is null")[0][0])
+    def live(self) -> list[str]:
+        """First names of the rows that nobody deleted."""
+        rows = self.execute("select first_name from crm.contact where deleted_at is null")
+        return sorted(row[0] for row in rows)
+
+    def saved(self) -> str:
+        """The whole table as JSON."""
+        rows = self.execute("select coalesce(json_agg(c order by c.id), '[]') from crm.contact c")
+        return json.dumps(rows[0][0])
+
+    def restore(self, rows: str) -> None:
+        self.execute(
+            "insert into crm.contact overriding system value "
+            "select * from json_populate_recordset(null::crm.contact, %s::json)",
+            rows,
+        )
+        self.execute(
+            "select setval(pg_get_serial_sequence('crm.contact', 'id'), max(id)) from crm.contact"
+        )
 
 
 class Book:
     """The address book, as its users see it."""
 
     def __init__(self, server: Radicale) -> None:
-        self._server = server
+        self.cards = server.cards
+        self.connection = Connection(
+            "address_book", "http", server.url, None, server.login, server.password
+        )
+        for old in self.cards.iterdir():
+            if old.name != ".Radicale.props":
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
 
     def add(self, name: str, given: str, family: str, *lines: str) -> None:
         card = ["BEGIN:VCARD", "VERSION:3.0", f"UID:{name}", f"FN:{given} {family}"]
         card += [f"N:{family};{given};;;", *lines, "END:VCARD", ""]
-        (self._server.cards / f"{name}.vcf").write_bytes("\r\n".join(card).encode())
+        (self.cards / f"{name}.vcf").write_bytes("\r\n".join(card).encode())
 
     def text(self, name: str) -> str:
-        return (self._server.cards / f"{name}.vcf").read_text(encoding="utf-8")
+        """The card, unfolded."""
+        text = (self.cards / f"{name}.vcf").read_bytes().decode()
+        return text.replace("\r\n ", "").replace("\r\n", "\n")
 
     def edit(self, name: str, old: str, new: str) -> None:
-        text = self.text(name)
+        text = (self.cards / f"{name}.vcf").read_bytes().decode()
         assert old in text
-        (self._server.cards / f"{name}.vcf").write_text(text.replace(old, new), encoding="utf-8")
+        (self.cards / f"{name}.vcf").write_bytes(text.replace(old, new).encode())
 
     def remove(self, name: str) -> None:
-        (self._server.cards / f"{name}.vcf").unlink()
+        (self.cards / f"{name}.vcf").unlink()
 
     def names(self) -> list[str]:
-        return sorted(one.stem for one in self._server.cards.glob("*.vcf"))
+        return sorted(one.stem for one in self.cards.glob("*.vcf"))
 
 
 class Newsletter:
@@ -106,53 +167,52 @@ class Newsletter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.folder.mkdir()
+        self.file = folder / "subscribers-1.csv"
         self.write()
 
     def write(self, *lines: str) -> None:
         text = "".join(f"{line}\r\n" for line in (HEADER, *lines))
-        (self.folder / "subscribers-1.csv").write_text(text, encoding="utf-8", newline="")
+        self.file.write_text(text, encoding="utf-8", newline="")
 
     def lines(self) -> list[str]:
-        return (self.folder / "subscribers-1.csv").read_text(encoding="utf-8").splitlines()[1:]
+        return self.file.read_text(encoding="utf-8").splitlines()[1:]
+
+    def emails(self) -> list[str]:
+        return sorted(line.split(";")[1] for line in self.lines())
+
+    def status(self, email: str) -> str:
+        return next(line.split(";")[5] for line in self.lines() if line.split(";")[1] == email)
 
 
 class World:
     """Everything that a scenario touches."""
 
-    def __init__(self, folder: Path, postgres: Postgres, radicale: Radicale) -> None:
+    def __init__(self, folder: Path, template: Context, crm: Crm, book: Book) -> None:
         self.root = folder / "project"
-        self.root.mkdir()
-        for part in ("assets", "contracts", "lineage"):
-            shutil.copytree(ROOT / part, self.root / part)
-        shutil.copy(ROOT / "concord.yaml", self.root)
-        shutil.rmtree(self.root / "contracts" / "subscriptions", ignore_errors=True)
-        self.edit_file("lineage/processing.yaml", ", 'subscription:billing'", "")
-        self.crm, self.book = Crm(postgres), Book(radicale)
+        shutil.copytree(template.project.root, self.root)
+        self.crm, self.book = crm, book
         self.newsletter = Newsletter(folder / "newsletter")
         self.connections = {
-            "crm": Connection("crm", "postgres", postgres.host, 5432, "postgres", "", "postgres"),
-            "address_book": Connection(
-                "address_book", "http", radicale.url, None, radicale.login, radicale.password
-            ),
+            "crm": crm.connection,
+            "address_book": book.connection,
             "newsletter": Connection(
                 "newsletter", "fs", extra={"path": str(self.newsletter.folder)}
             ),
         }
-        self.record_key = b"k" * 32
-        self._runs = 0
-
-    def deploy(self, environment: str = "demo") -> Context:
-        self.ctx = Context(
-            project=load(self.root, environment),
-            run=RunId("deploy", "deploy"),
+        self.record_key = template.record_key
+        self.ctx = dataclasses.replace(
+            template,
+            project=dataclasses.replace(template.project, root=self.root),
             lake=Lake(str(self.root / "lake")),
-            record_key=self.record_key,
             connect=self.connections.__getitem__,
-            now=lambda: datetime.now(UTC),
-            tell=lambda _: None,
         )
-        deploy(self.ctx)
-        return self.ctx
+
+    def deploy(self) -> list[Action]:
+        """Read the project's files again and bring the lake up to them."""
+        self.ctx = dataclasses.replace(
+            self.ctx, project=load(self.root, "demo"), record_key=self.record_key
+        )
+        return deploy(self.ctx, resolved=False)
 
     def edit_file(self, path: str, old: str, new: str) -> None:
         file = self.root / path
@@ -161,11 +221,23 @@ class World:
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     def run(self, **options: Any) -> Run:
-        self._runs += 1
-        return run_to_rest(self.ctx, f"run{self._runs}", **options)
+        return run_to_rest(self.ctx, f"run-{datetime.now(UTC).timestamp()}", **options)
+
+    def settle_down(self) -> None:
+        """One run that finds everything as it should be."""
+        run = self.run()
+        assert (run.failed, run.writes, self.published(run)) == ({}, 0, [])
+
+    @staticmethod
+    def published(run: Run) -> list[str]:
+        """Datasets that got a snapshot, without the journals of operations."""
+        return sorted({name for name in run.snapshots if not name.startswith("ops/")})
+
+    def frame(self, dataset: str) -> pl.DataFrame:
+        return self.ctx.open(dataset).frame().collect()
 
     def rows(self, dataset: str) -> list[dict[str, Any]]:
-        return self.ctx.open(dataset).frame().collect().to_dicts()
+        return self.frame(dataset).to_dicts()
 
     def golden(self, given_name: str) -> dict[str, Any]:
         return next(row for row in self.rows("golden/contacts") if row["given_name"] == given_name)
@@ -177,9 +249,6 @@ class World:
             if not name.startswith("ops/")
         }
 
-    def frame(self, dataset: str) -> pl.DataFrame:
-        return self.ctx.open(dataset).frame().collect()
-
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
@@ -187,10 +256,79 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
+    with Radicale(tmp_path_factory.mktemp("radicale")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """The reference project, deployed once; every world is a copy of it."""
+    root = tmp_path_factory.mktemp("template") / "project"
+    root.mkdir()
+    for part in ("assets", "contracts", "lineage"):
+        shutil.copytree(ROOT / part, root / part)
+    shutil.copy(ROOT / "concord.yaml", root)
+    ctx = Context(
+        project=load(root, "demo"),
+        run=RunId("deploy", "deploy"),
+        lake=Lake(str(root / "lake")),
+        record_key=b"k" * 32,
+        connect=_nowhere,
+        now=lambda: datetime.now(UTC),
+        tell=lambda _: None,
+    )
+    deploy(ctx, resolved=False)
+    return ctx
+
+
+def _nowhere(name: str) -> Connection:
+    raise MissingConnection(name)
+
+
 @pytest.fixture
-def world(tmp_path: Path, postgres: Postgres) -> Iterator[World]:
+def world(tmp_path: Path, template: Context, postgres: Postgres, radicale: Radicale) -> World:
     """Empty platforms and an empty, deployed lake."""
-    with Radicale(tmp_path / "radicale") as radicale:
-        made = World(tmp_path, postgres, radicale)
-        made.deploy()
-        yield made
+    return World(tmp_path, template, Crm(postgres), Book(radicale))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rest:
+    """A world at rest, to be copied: its lake, and what its platforms hold."""
+
+    ctx: Context
+    crm: str
+    cards: Path
+    newsletter: list[str]
+
+
+@pytest.fixture(scope="session")
+def _rest(
+    tmp_path_factory: pytest.TempPathFactory,
+    template: Context,
+    postgres: Postgres,
+    radicale: Radicale,
+) -> _Rest:
+    folder = tmp_path_factory.mktemp("rest")
+    made = World(folder, template, Crm(postgres), Book(radicale))
+    made.crm.add(**ANNA)
+    made.crm.add(**BEA)
+    made.book.add("a", "Anna", "Gruber", *ANNAS_CARD)
+    made.book.add("b", "Bea", "Solo", *BEAS_CARD)
+    made.newsletter.write(SUBSCRIBED)
+    assert not made.run().failed
+    made.settle_down()
+    cards = folder / "cards"
+    shutil.copytree(made.book.cards, cards)
+    return _Rest(made.ctx, made.crm.saved(), cards, made.newsletter.lines())
+
+
+@pytest.fixture
+def people(tmp_path: Path, _rest: _Rest, postgres: Postgres, radicale: Radicale) -> World:
+    """Anna on all three platforms, Bea in the CRM and the address book, everything at rest."""
+    made = World(tmp_path, _rest.ctx, Crm(postgres), Book(radicale))
+    made.crm.restore(_rest.crm)
+    shutil.copytree(_rest.cards, made.book.cards, dirs_exist_ok=True)
+    made.newsletter.write(*_rest.newsletter)
+    return made

@@ -141,7 +141,7 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns' names."""
-        return tuple(self.schema)
+        return tuple(self.arrow_schema.names)
 
     def frame(
         self, version: int | None = None, columns: Sequence[str] | None = None

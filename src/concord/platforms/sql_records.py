@@ -13,7 +13,7 @@ from concord.platforms.base import Record
 from concord.platforms.sql_session import Row
 from concord.platforms.sql_table import Table, quoted
 
-__all__ = ["Query", "is_no_text", "live_owners", "records_by_id"]
+__all__ = ["Query", "dead_owners", "is_no_text", "live_owners", "records_by_id"]
 
 Query = Callable[[sql.Composable, Sequence[object]], list[Row]]
 """Runs one query: alone, or inside a transaction."""
@@ -30,11 +30,19 @@ def records_by_id(
 
 def live_owners(query: Query, table: Table, person_ids: Sequence[str]) -> dict[str, Record]:
     """The living rows that carry these person_ids."""
-    external = table.options.external_id
-    if external is None:
-        return {}
-    found = _records(query, table, external, person_ids, by_person=True)
+    found = _owners(query, table, person_ids)
     return {person_id: record for person_id, record in found.items() if not record.deleted}
+
+
+def dead_owners(query: Query, table: Table, person_ids: Sequence[str]) -> dict[str, Record]:
+    """Soft-deleted rows that carry these person_ids, where no living row does."""
+    found = _owners(query, table, person_ids)
+    return {person_id: record for person_id, record in found.items() if record.deleted}
+
+
+def _owners(query: Query, table: Table, person_ids: Sequence[str]) -> dict[str, Record]:
+    external = table.options.external_id
+    return _records(query, table, external, person_ids, by_person=True) if external else {}
 
 
 def is_no_text(value: str) -> bool:

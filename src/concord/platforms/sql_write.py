@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from concord.platforms.base import ListPatch, Native, Operation, Outcome, Receipt, Record, Verb
-from concord.platforms.sql_records import is_no_text, live_owners, records_by_id
+from concord.platforms.sql_records import dead_owners, is_no_text, live_owners, records_by_id
 from concord.platforms.sql_session import Row, is_refusal_of_a_row
 from concord.platforms.sql_table import Table, quoted
 
@@ -88,14 +88,26 @@ class _Batch:
             )
             if owner is not None:  # made by somebody else, after we looked
                 return Receipt(operation.op_id, Outcome.EXISTS, owner)
-            with self._connection.transaction():
-                if not self._released(operation.person_id):
-                    raise
-                record = self._inserted(operation)
+            dead = dead_owners(self._run, self._table, [operation.person_id])
+            if not dead:
+                raise
+            record = self._made_again(operation, dead[operation.person_id])
         if record is None:
             return Receipt(operation.op_id, Outcome.REJECTED, None, _NOTHING_DONE)
         self._keep(record)
         return Receipt(operation.op_id, Outcome.OK, record)
+
+    def _made_again(self, operation: Operation, dead: Record) -> Record | None:
+        """A new row; the soft-deleted one itself where it holds another unique value, too."""
+        try:
+            with self._connection.transaction():
+                self._release(operation.person_id)
+                return self._inserted(operation)
+        except psycopg.Error as error:
+            deleted_at = self._table.options.deleted_at
+            if error.sqlstate != _UNIQUE or deleted_at is None:
+                raise
+            return self._changed(dead, {**_texts(operation.values), deleted_at: None})
 
     def _update(self, operation: Operation) -> Receipt:
         stands = self._guarded(operation)
@@ -187,20 +199,21 @@ class _Batch:
         removed = self._one(statement, [current.remote_id])
         return removed and Record(current.remote_id, deleted=True, external_id=removed.external_id)
 
-    def _released(self, person_id: str) -> bool:
+    def _release(self, person_id: str) -> None:
         """Let soft-deleted rows give up a person_id that a new row is to carry."""
-        external = self._table.options.external_id
-        if external is None or self._table.options.deleted_at is None:
-            return False
         statement = sql.SQL(
             "UPDATE {table} SET {external} = NULL WHERE {external} = {key} AND {dead} RETURNING 1"
-        ).format(
-            table=self._table.identifier,
-            external=quoted(external),
-            key=self._table.cast(external),
-            dead=self._table.dead,
         )
-        return bool(self._run(statement, [person_id]))
+        external = self._table.options.external_id or ""
+        self._run(
+            statement.format(
+                table=self._table.identifier,
+                external=quoted(external),
+                key=self._table.cast(external),
+                dead=self._table.dead,
+            ),
+            [person_id],
+        )
 
     def _one(self, statement: sql.Composable, parameters: Sequence[object]) -> Record | None:
         rows = self._run(statement, parameters)
