@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import combinations, pairwise
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from concord.identity.clusters import Link, Resolver, candidate_pairs, root_of
-from concord.identity.name_agreement import Named
+from concord.identity.name_agreement import Agreement, Named, agreement
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -20,7 +22,7 @@ def resolved(
     changed: Iterable[tuple[str, str, str | None]],
     keys: Mapping[str, set[str]],
     *,
-    names: Mapping[str, str] | None = None,
+    names: Mapping[str, str | None] | None = None,
     ended: Iterable[str] = (),
     day: int = 0,
 ) -> dict[str, Link]:
@@ -51,6 +53,54 @@ def test_one_mailbox_for_a_family_stays_many_persons() -> None:
     records = [("a", "crm", None), ("b", "crm", None)]
     links = resolved({}, records, {"a": {"x"}, "b": {"x"}}, names={"a": "Anna", "b": "Georg"})
     assert person(links, "a") != person(links, "b")
+
+
+@pytest.mark.parametrize("between", ["A.", None])
+def test_who_may_be_either_of_two_people_joins_neither(between: str | None) -> None:
+    names = {"a": "Anna", "b": "Anton", "w": between}
+    records = [(name, "crm", None) for name in names]
+    links = resolved({}, records, {name: {"x"} for name in names}, names=names)
+    assert len({person(links, name) for name in names}) == 3
+
+
+def test_who_came_before_the_second_of_two_people_stays_with_the_first() -> None:
+    names = {"a": "Anna", "w": "A."}
+    keys = {"a": {"x"}, "w": {"x"}}
+    links = resolved({}, [("a", "crm", None), ("w", "book", None)], keys, names=names)
+    keys, names = {**keys, "b": {"x"}}, {**names, "b": "Anton"}
+    links = resolved(links, [("b", "crm", None)], keys, names=names, day=1)
+    assert person(links, "w") == person(links, "a") != person(links, "b")
+
+
+def test_surer_links_hold_where_an_unsure_one_would_bring_two_people_together() -> None:
+    names = {"a": "Anna", "b": "Anton", "c": "Anna", "w": "A."}
+    records = [(name, "crm", None) for name in names]
+    links = resolved({}, records, {name: {"x"} for name in names}, names=names)
+    assert person(links, "a") == person(links, "c")
+    assert len({person(links, name) for name in names}) == 3
+
+
+given_names = st.sampled_from(
+    ["Anna", "Anton", "A.", "Eva", None, "Alex", "Alexander", "Alexandra"]
+)
+
+
+@given(
+    found=st.dictionaries(st.sampled_from("abcdefg"), given_names, min_size=1),
+    cuts=st.lists(st.integers(0, 7), max_size=2),
+)
+def test_no_person_ever_holds_two_people(found: dict[str, str | None], cuts: list[int]) -> None:
+    """However the records come; and records that come at once are told apart in any order."""
+    records = sorted(found)
+    links: dict[str, Link] = {}
+    for start, end in pairwise([0, *sorted(cuts), len(records)]):
+        known = {name: {"x"} for name in records[:end]}
+        news = [(name, "crm", None) for name in records[start:end]]
+        links = resolved(links, news, known, names=found)
+    for one, other in combinations(records, 2):
+        if person(links, one) == person(links, other):
+            names = [Named(found[name], "Gruber", None, None) for name in (one, other)]
+            assert agreement(*names) is not Agreement.AGAINST
 
 
 def test_a_linked_record_stays_when_its_address_changes() -> None:

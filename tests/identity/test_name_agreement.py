@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concord.identity.name_agreement import Named, agree
+from concord.identity.name_agreement import Agreement, Named, agree, agreement
 
 
 def named(
@@ -36,6 +36,9 @@ def named(
         (named(full="Gruber, Anna"), named("Anna", "Gruber")),
         (named("Dr. Anna", "Gruber"), named("Anna", "Gruber")),
         (named("Anna", "Gruber-Moser"), named("Anna", "Gruber")),
+        (named("Juergen", "Loew"), named("Jürgen", "Löw")),
+        (named("Tobais", "Huber"), named("Tobias", "Huber")),
+        (named("Jun", "Tanaka"), named("Jun", "Tanaka")),
     ],
 )
 def test_one_person_written_in_two_ways_agrees(one: Named, other: Named) -> None:
@@ -56,6 +59,15 @@ def test_one_person_written_in_two_ways_agrees(one: Named, other: Named) -> None
         ),
         (named("Robert", "Huber sen."), named("Robert", "Huber jun.")),
         (named("John", "Smith III"), named("John", "Smith Jr.")),
+        (named("Johann", "Gruber"), named("Johann", "Gruber jun.")),
+        (named("Martin", "Huber"), named("Marvin", "Huber")),
+        (
+            named("Marina", "Huber", None, date(1990, 2, 3)),
+            named("Karina", "Huber", None, date(1990, 2, 3)),
+        ),
+        (named("Hans-Peter", "Huber"), named("Hans-Georg", "Huber")),
+        (named("Jun", "Tanaka"), named("Kenji", "Tanaka")),
+        (named("Amartya", "Sen"), named("Amartya", "Gupta")),
     ],
 )
 def test_relatives_and_namesakes_do_not_agree(one: Named, other: Named) -> None:
@@ -66,6 +78,25 @@ def test_a_nameless_side_agrees_behind_a_mailbox_and_never_behind_a_phone() -> N
     assert agree(named(), named("Anna", "Gruber"), by_email=True)
     assert not agree(named(), named("Anna", "Gruber"), by_email=False)
     assert not agree(named(None, "Gruber"), named("Anna", "Gruber"), by_email=False)
+
+
+def test_half_a_name_agrees_behind_a_mailbox_and_never_behind_a_phone() -> None:
+    assert agree(named("Anna"), named("Anna", "Gruber"), by_email=True)
+    assert not agree(named("Anna"), named("Anna", "Gruber"), by_email=False)
+    assert not agree(named("Aylan", "Öz"), named("Ayland", "Öz"), by_email=False)
+
+
+def test_a_generation_word_on_one_side_needs_the_same_birth_date() -> None:
+    born = date(1980, 5, 6)
+    son, same = named("Johann", "Gruber jun.", None, born), named("Johann", "Gruber", None, born)
+    assert agree(son, same, by_email=False)
+    assert agreement(named("Johann", "Gruber"), son) is Agreement.UNKNOWN
+
+
+@pytest.mark.parametrize("other", [date(1970, 1, 1), date(1980, 6, 5), None])
+def test_a_filler_or_a_swapped_birth_date_says_nothing(other: date | None) -> None:
+    one = named("Anna", "Gruber", None, date(1980, 5, 6))
+    assert agreement(one, named("Anna", "Gruber", None, other)) is Agreement.SAME
 
 
 words = st.one_of(

@@ -152,6 +152,43 @@ def test_a_column_that_the_winner_does_not_know_comes_from_the_next_record() -> 
     assert (found["street"], found["locality"]) == ("Ring 1", "Graz")
 
 
+def test_two_edits_of_two_columns_that_move_together_both_survive() -> None:
+    rows = [
+        record(
+            "a",
+            [cell("street", 5, kind="edit"), cell("locality")],
+            street="Ring 2",
+            locality="Wien",
+        ),
+        record(
+            "b",
+            [cell("street", source="book"), cell("locality", 6, kind="edit", source="book")],
+            street="Ring 1",
+            locality="Graz",
+        ),
+    ]
+    found = golden(rows)["p"]
+    assert (found["street"], found["locality"]) == ("Ring 2", "Graz")
+
+
+def test_what_the_leading_record_leaves_empty_is_cleared_nowhere_else() -> None:
+    rows = [
+        record("a", [cell("street"), cell("locality")], street="ring 1", locality="Wien"),
+        record(
+            "b", [cell("street", source="book"), cell("locality", source="book")], street="Ring 1"
+        ),
+    ]
+    found = golden(rows)["p"]
+    assert (found["street"], found["locality"]) == ("Ring 1", "Wien")
+
+
+def test_a_clear_of_a_grouped_column_yields_to_what_is_found_later() -> None:
+    cleared = record("a", [cell("street"), cell("locality", 5, kind="edit")], street="Ring 1")
+    later = record("b", [cell("locality", 6, source="book")], locality="Graz")
+    assert golden([cleared])["p"]["locality"] is None
+    assert golden([cleared, later])["p"]["locality"] == "Graz"
+
+
 def test_a_removed_element_is_gone_everywhere_until_it_is_seen_again() -> None:
     seen = record("a", [cell("emails", 1, element="x@y.z")], emails=[element("x@y.z")])
     gone = record("b", [cell("emails", 2, element="x@y.z", kind="edit", removed=True)])
@@ -196,6 +233,35 @@ def test_the_name_as_shown_follows_the_name() -> None:
     assert found["full_name"] == "Ann Gruber"
     shown = next(one for one in found["_sources"] if one["column"] == "full_name")
     assert shown["record_id"] == "a"
+
+
+def test_a_title_in_the_name_as_shown_is_kept_while_both_names_are_in_it() -> None:
+    name = Group(columns=("given_name", "family_name", "full_name"))
+    mine = People(survivorship=Survivorship(prefer=PREFER, groups={"name": name}))
+    said = [cell("given_name"), cell("family_name")]
+    rows = [
+        record("a", said, given_name="Anna", family_name="Gruber"),
+        record("b", [cell("full_name", source="book")], full_name="Dr. Anna Gruber"),
+    ]
+    empty = pl.DataFrame(schema=DEAD), pl.DataFrame(schema=CONSENTS)
+    found = survive(frame(rows), *empty, clean=CLEAN, golden=GOLDEN, people=mine).to_dicts()[0]
+    assert found["full_name"] == "Dr. Anna Gruber"
+
+
+def test_a_name_as_shown_that_only_repeats_the_name_changes_nothing() -> None:
+    name = Group(columns=("given_name", "family_name", "full_name"))
+    mine = People(survivorship=Survivorship(prefer=PREFER, groups={"name": name}))
+    names = {"given_name": "Anna", "family_name": "Gruber"}
+    said = [cell("given_name"), cell("family_name")]
+    ours = [cell(c, ours=True) for c in ("given_name", "family_name", "full_name")]
+    original = record("a", said, **names)
+    copy = record("0", ours, full_name="Anna Gruber", _person_id="p", **names)
+    empty = pl.DataFrame(schema=DEAD), pl.DataFrame(schema=CONSENTS)
+    alone, both = (
+        survive(frame(rows), *empty, clean=CLEAN, golden=GOLDEN, people=mine).to_dicts()
+        for rows in ([original], [original, copy])
+    )
+    assert alone == both
 
 
 @pytest.mark.parametrize(
@@ -290,6 +356,76 @@ def plain_title(rows: Sequence[Mapping[str, Any]]) -> str | None:
             return row["job_title"]
         return later[0][1]["job_title"]
     return sorted(found, key=as_found)[0][1]["job_title"] if found else None
+
+
+ADDRESS = ("street", "locality")
+
+
+@st.composite
+def addresses(draw: st.DrawFn) -> list[dict[str, Any]]:
+    found = []
+    for number in range(draw(st.integers(1, 4))):
+        known = draw(st.sets(st.sampled_from(ADDRESS)))
+        values = {name: draw(st.one_of(st.none(), st.sampled_from("xy"))) for name in known}
+        cells = [
+            cell(
+                name, draw(small), kind=draw(kinds), source=draw(sources), ours=draw(st.booleans())
+            )
+            for name in sorted(known)
+        ]
+        found.append(record(f"r{number}", cells, **values))
+    return found
+
+
+def plain_address(rows: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Edits column by column; the rest from the record that leads, or from one that is like it."""
+    rank = {name: place for place, name in enumerate(("book", "crm", "news"))}
+
+    def order(row: Mapping[str, Any], one: Mapping[str, Any]) -> tuple[Any, ...]:
+        edit = one["kind"] == "edit"
+        keys = (-one["at"].timestamp(), one["ours"], rank[one["source"]])
+        found = (rank[one["source"]], 0, one["ours"])
+        return (not edit, *(keys if edit else found), row["record_id"])
+
+    cells = [(order(row, one), row, one) for row in rows for one in row["_cells"]]
+    says = [x for x in cells if x[2]["kind"] == "edit" or x[1][x[2]["column"]] is not None]
+    places: list[Mapping[str, Any]] = []
+    for _, row, _ in sorted(says, key=lambda x: x[0]):
+        places += [row] if row not in places else []
+
+    def unlike(row: Mapping[str, Any]) -> bool:
+        first = places[0]
+        edited = {one["column"] for one in first["_cells"] if one["kind"] == "edit"}
+        return any(
+            first.get(name) and row.get(name) and first[name] != row[name]
+            for name in ADDRESS
+            if name not in edited
+        )
+
+    golden: dict[str, str | None] = {}
+    for name in ADDRESS:
+        mine = sorted((x for x in cells if x[2]["column"] == name), key=lambda x: x[0])
+        edits = [x for x in mine if x[2]["kind"] == "edit"]
+        if edits and edits[0][1][name] is not None:
+            golden[name] = edits[0][1][name]
+            continue
+        since = edits[0][2]["at"] if edits else None
+        found = {
+            row["record_id"]
+            for _, row, one in mine
+            if one["kind"] == "found" and (since is None or one["at"] > since)
+        }
+        speak = [row for row in places if row["record_id"] in found]
+        silent = bool(speak) and speak[0][name] is None
+        speak = [row for row in speak if row[name] and not (silent and unlike(row))]
+        golden[name] = speak[0][name] if speak else None
+    return golden
+
+
+@given(rows=addresses())
+def test_the_vectorised_group_is_the_plain_one(rows: list[dict[str, Any]]) -> None:
+    found = golden(rows)["p"]
+    assert {name: found[name] for name in ADDRESS} == plain_address(rows)
 
 
 def plain_emails(rows: Sequence[Mapping[str, Any]]) -> set[str]:

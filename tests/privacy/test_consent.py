@@ -73,6 +73,12 @@ def test_a_grant_without_a_date_or_dated_ahead_is_refused(at: int | None, rule: 
     assert [one.rule for one in refused] == [rule]
 
 
+def test_a_withdrawal_dated_ahead_counts_from_when_it_was_seen() -> None:
+    ahead = claim("withdrawn", 9_999, since=5)
+    assert status([ahead]) == "withdrawn"
+    assert status([ahead, claim("granted", 6, record_id="r2")]) == "granted"
+
+
 def test_a_grant_does_not_move_to_an_address_that_came_later() -> None:
     assert status([claim("granted", 5, since=5, address_since=day(6))]) is None
     assert status([claim("granted", 5, since=5, address_since=day(5))]) == "granted"
@@ -107,7 +113,8 @@ claims = st.lists(
 
 
 def facts(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    return {n: (r["granted_at"], r["withdrawn_at"], r["status"]) for n, r in rows.items()}
+    names = ("granted_at", "withdrawn_at", "status", "claims")
+    return {n: tuple(row[name] for name in names) for n, row in rows.items()}
 
 
 @given(some=claims, cut=st.integers(0, 8), order=st.randoms(use_true_random=False))

@@ -2,21 +2,26 @@
 
 A record once linked stays with its person while it exists. Changed keys can join two persons,
 never part them; of two that are joined the one linked first survives, and the other id stays as an
-alias. Records that Concord made are linked by the person they were made for, before any key.
+alias. Two are not joined when any record of the one names somebody else than a record of the other,
+whoever stands between them. Records that Concord made are linked by the person they were made for,
+before any key.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import polars as pl
 
-from concord.identity.name_agreement import Named, agree
+from concord.identity.name_agreement import Agreement, Named, agreement
+from concord.identity.partition import Edge, Partition
 
-__all__ = ["Link", "Resolver", "candidate_pairs", "link_of", "root_of"]
+__all__ = ["Link", "Resolver", "candidate_pairs", "concerned", "link_of", "root_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,17 @@ def candidate_pairs(keys: pl.DataFrame, changed: Collection[str]) -> pl.DataFram
     )
 
 
+def concerned(pairs: pl.DataFrame, links: Mapping[str, Link]) -> set[str]:
+    """Records whose names have a say: those of *pairs*, and all of the persons they belong to."""
+    paired = {*pairs["left"], *pairs["right"]}
+    persons = {root_of(links[one].person_id, links) for one in paired if one in links}
+    return paired | {
+        name
+        for name, link in links.items()
+        if link.rule != "alias" and link.ended_at is None and link.person_id in persons
+    }
+
+
 class Resolver:
     """One pass over the changed records; a value in, changed links out."""
 
@@ -86,7 +102,9 @@ class Resolver:
         self._now = now
         self._new_person_id = new_person_id
         self._name_check = name_check
-        self._parent: dict[str, str] = {}
+        self._of_person: defaultdict[str, set[str]] = defaultdict(set)
+        for name, link in self._links.items():
+            self._of_person[link.person_id].add(name)
 
     def resolve(
         self,
@@ -102,7 +120,7 @@ class Resolver:
             changed: record, platform, and the person it was made for if Concord made it.
             ended: records that were deleted.
             pairs: candidates: two records, and whether an e-mail address is shared.
-            named: names of every record in *pairs*.
+            named: names of the records `concerned`.
             returned: records that live again, though no row of theirs passed the gate.
         """
         for record_id in sorted(ended):
@@ -120,45 +138,61 @@ class Resolver:
                 self._set(link, ended_at=None)
             elif link is None and made_for is not None:
                 person = root_of(made_for, self._links)
-                self._links[record_id] = Link(record_id, person, platform, "own", self._now)
-        self._join(
-            (left, right)
-            for left, right, by_email in pairs
-            if not self._name_check or agree(named[left], named[right], by_email=by_email)
-        )
-        self._settle(records)
+                self._put(Link(record_id, person, platform, "own", self._now))
+        edges = self._edges(pairs, named)
+        for group in self._partition(edges, named, records):
+            self._settle_group(group, records)
         return sorted(
             (link for name, link in self._links.items() if self._before.get(name) != link),
             key=lambda link: link.record_id,
         )
 
     def _set(self, link: Link, *, ended_at: datetime | None) -> None:
-        self._links[link.record_id] = Link(
-            link.record_id, link.person_id, link.platform, link.rule, link.linked_at, ended_at
-        )
+        self._put(replace(link, ended_at=ended_at))
+
+    def _put(self, link: Link) -> None:
+        before = self._links.get(link.record_id)
+        if before is not None:
+            self._of_person[before.person_id].discard(link.record_id)
+        self._links[link.record_id] = link
+        self._of_person[link.person_id].add(link.record_id)
 
     def _node(self, record_id: str) -> str:
         link = self._links.get(record_id)
         return f"person:{root_of(link.person_id, self._links)}" if link else f"record:{record_id}"
 
-    def _find(self, node: str) -> str:
-        while self._parent.setdefault(node, node) != node:
-            self._parent[node] = self._parent[self._parent[node]]
-            node = self._parent[node]
-        return node
+    def _edges(
+        self, pairs: Iterable[tuple[str, str, bool]], named: Mapping[str, Named]
+    ) -> list[Edge]:
+        edges = []
+        for left, right, by_email in pairs:
+            strength = Agreement.SAME
+            if self._name_check:
+                strength = agreement(named[left], named[right])
+            one, other = self._node(left), self._node(right)
+            if one != other and strength >= (Agreement.MAILBOX if by_email else Agreement.INITIAL):
+                edges.append(Edge(one, other, strength))
+        return edges
 
-    def _join(self, edges: Iterable[tuple[str, str]]) -> None:
-        for left, right in edges:
-            one, other = sorted((self._find(self._node(left)), self._find(self._node(right))))
-            self._parent[other] = one
+    def _partition(
+        self, edges: list[Edge], named: Mapping[str, Named], records: Iterable[str]
+    ) -> list[list[str]]:
+        def against(one: str, other: str) -> bool:
+            if not self._name_check:
+                return False
+            pairs = product(self._members(one, named), self._members(other, named))
+            return any(agreement(a, b) is Agreement.AGAINST for a, b in pairs)
 
-    def _settle(self, records: Mapping[str, str]) -> None:
-        members: dict[str, list[str]] = {}
-        nodes = {*self._parent, *(self._node(record_id) for record_id in records)}
-        for node in sorted(nodes):
-            members.setdefault(self._find(node), []).append(node)
-        for group in members.values():
-            self._settle_group(group, records)
+        partition = Partition(against)
+        for node in sorted({self._node(record_id) for record_id in records}):
+            partition.add(node)
+        partition.join(edges)
+        return partition.groups()
+
+    def _members(self, node: str, named: Mapping[str, Named]) -> set[Named]:
+        kind, _, name = node.partition(":")
+        records = {name} if kind == "record" else self._of_person[name]
+        return {named[record] for record in records if record in named}
 
     def _settle_group(self, group: list[str], records: Mapping[str, str]) -> None:
         persons = [node.removeprefix("person:") for node in group if node.startswith("person:")]
@@ -168,23 +202,20 @@ class Resolver:
         for record_id in sorted(fresh):
             rule = "new" if first and not persons else "key"
             platform = records[record_id]
-            self._links[record_id] = Link(record_id, survivor, platform, rule, self._now)
+            self._put(Link(record_id, survivor, platform, rule, self._now))
             first = False
         for person in persons:
             if person != survivor:
                 self._rename(person, survivor)
 
     def _age(self, person: str) -> tuple[datetime, str]:
-        since = [link.linked_at for link in self._links.values() if link.person_id == person]
+        since = (self._links[name].linked_at for name in self._of_person[person])
         return min(since, default=self._now), person
 
     def _rename(self, former: str, survivor: str) -> None:
-        for name, link in list(self._links.items()):
-            if link.person_id == former:
-                self._links[name] = Link(
-                    name, survivor, link.platform, link.rule, link.linked_at, link.ended_at
-                )
-        self._links[former] = Link(former, survivor, None, "alias", self._now)
+        for name in sorted(self._of_person[former]):
+            self._put(replace(self._links[name], person_id=survivor))
+        self._put(Link(former, survivor, None, "alias", self._now))
 
 
 def link_of(row: Mapping[str, Any]) -> Link:

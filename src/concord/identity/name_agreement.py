@@ -6,42 +6,27 @@ enough: the given name must agree, and nothing may speak against it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from enum import IntEnum
+from functools import cache, lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein
 
-__all__ = ["Named", "agree"]
+from concord.identity.given_names import NAMES, NICKNAMES, SPELLINGS
 
-_NICKNAMES = (
-    "johann hans johannes hannes",
-    "elisabeth lisi lisa elise sissi liesl elizabeth liz beth betty",
-    "katharina kathi kathrin katrin kati catherine katherine kate cathy",
-    "robert bob rob robbie bert",
-    "william bill will billy willi wilhelm", "michael mike michi michel mick",
-    "susanne susi susan sue",
-    "thomas tom tommy", "stefan steff steffen stephan steve steven stephen",
-    "daniel dan danny dani",
-    "josef sepp joseph joe pepi", "franz franzl", "georg schorsch george", "maximilian max maxi",
-    "alexander alex sascha xandi", "alexandra alex sandra sascha", "andreas andi andy andrew",
-    "christian chris christl", "christine christl tina chris", "christoph chris christopher stoffl",
-    "friedrich fritz fred freddy", "heinrich heinz heini henry harry", "ludwig luis lou",
-    "margarete grete gretl greta margaret maggie meg peggy", "matthias matthew matt hias",
-    "nikolaus klaus niki nicholas nick nico", "anton toni anthony tony", "barbara babsi barb",
-    "benjamin ben benni", "charles charlie chuck karl", "edward ed eddie ted eduard edi",
-    "gabriele gabi", "jakob jacob jake jack", "james jim jimmy jamie", "jennifer jenny jen",
-    "john jack johnny jon jonathan", "patrick pat paddy", "patricia pat patty tricia", "peter pete",
-    "philipp phil philip", "rebecca becky", "richard rick dick richie", "samuel sam sami",
-    "theresa resi therese terry tess", "veronika vroni vera", "victoria vicky viktoria",
-    "ulrike uli", "ulrich uli", "wolfgang wolfi", "gerhard gerd gerry", "helene leni helen lena",
-    "magdalena leni lena magda", "sebastian wastl seb basti", "leopold poldi leo",
-    "ferdinand ferdi",
-)  # fmt: skip
+__all__ = ["Agreement", "Named", "agree", "agreement"]
+
 _GENERATIONS = {"jr": "jr", "junior": "jr", "jun": "jr", "sr": "sr", "senior": "sr", "sen": "sr"}
 _GENERATIONS |= {"ii": "ii", "iii": "iii", "iv": "iv"}
+_FILLERS = frozenset(date(year, 1, 1) for year in (1, 1900, 1901, 1970, 2000))
 _TITLES = frozenset("dr prof mag dipl ing mr mrs ms herr frau dkfm msc bsc phd mba".split())
+_PARTICLES = frozenset("van von der den de la le di da del dos du el al bin ben zu zum".split())
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+_VOWELS = frozenset("aeiouy")
+_UMLAUT = re.compile("([aou])e")
 _TYPO_LENGTH = 5
 
 
@@ -55,84 +40,172 @@ class Named:
     born: date | None
 
 
+class Agreement(IntEnum):
+    """How far two names go together; the higher, the surer."""
+
+    AGAINST = 0  # they are two people
+    UNKNOWN = 1  # nothing speaks against it, too little for it
+    MAILBOX = 2  # enough behind one e-mail address, not behind one phone
+    INITIAL = 3
+    LIKE = 4  # a nickname, a typo, names swapped
+    SAME = 5
+    BORN = 6  # the same name and birth date
+
+
 def agree(one: Named, other: Named, *, by_email: bool) -> bool:
     """Whether nothing speaks against the two being one person, and the given name speaks for it.
 
-    A side without any name agrees behind a shared e-mail address, never behind a phone. Different
-    birth dates or generation words (Jr., III) speak against it, as do two different given names:
-    twins, siblings, Martin and Martina.
+    A side without a whole name agrees behind a shared e-mail address, never behind a phone.
+    Different birth dates or generation words (Jr., III) speak against it, as do two different
+    given names: twins, siblings, Martin and Martina. A generation word on one side only is how
+    father and son are told apart, so it needs the same birth date.
     """
-    if one.born and other.born and one.born != other.born:
-        return False
-    left, right = _parts(one), _parts(other)
-    if _generations(one) != _generations(other) and _generations(one) and _generations(other):
-        return False
-    if not any(left) or not any(right):
-        return by_email
-    straight = _given_agrees(left[0], right[0]) and _family_agrees(left[1], right[1])
-    swapped = bool(all(left) and all(right)) and left == (right[1], right[0])
-    if not left[0] or not right[0]:
-        return by_email and bool(left[1] and right[1]) and _family_agrees(left[1], right[1])
-    return straight or swapped
+    return agreement(one, other) >= (Agreement.MAILBOX if by_email else Agreement.INITIAL)
 
 
-def _parts(named: Named) -> tuple[str, str]:
-    given, family = _words(named.given), _words(named.family)
+def agreement(one: Named, other: Named) -> Agreement:
+    """How far two names go together."""
+    left, right = _read(one), _read(other)
+    born = _same_birth(one.born, other.born)
+    if born is False or (left.generation and right.generation and _differ(left, right)):
+        return Agreement.AGAINST
+    names = _names_agree(left, right)
+    if born and left.given and right.given and left.family and right.family:
+        names = _REASSURED.get(names, names)
+    if names is not Agreement.AGAINST and _differ(left, right) and not born:
+        return Agreement.UNKNOWN
+    return names
+
+
+_REASSURED = {Agreement.SAME: Agreement.BORN, Agreement.MAILBOX: Agreement.LIKE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """Folded words of a name."""
+
+    given: tuple[str, ...]
+    family: tuple[str, ...]
+    generation: str
+
+
+def _differ(left: _Name, right: _Name) -> bool:
+    return left.generation != right.generation
+
+
+def _same_birth(one: date | None, other: date | None) -> bool | None:
+    """None when one is missing, a filler, or the other with day and month swapped."""
+    if one is None or other is None or one in _FILLERS or other in _FILLERS:
+        return None
+    if one == other:
+        return True
+    swapped = one.year == other.year and (one.month, one.day) == (other.day, other.month)
+    return None if swapped else False
+
+
+def _names_agree(left: _Name, right: _Name) -> Agreement:
+    if left == right and left.given and left.family:
+        return Agreement.SAME
+    swapped = (left.given, left.family) == (right.family, right.given)
+    if swapped and left.given and left.family:
+        return Agreement.LIKE
+    families = _family_agrees(left.family, right.family)
+    if not left.given or not right.given:
+        nameless = not (left.given or left.family) or not (right.given or right.family)
+        known = bool(left.family and right.family) and families
+        return Agreement.MAILBOX if nameless or known else Agreement.UNKNOWN
+    given = _given_agrees(left.given, right.given)
+    if given is Agreement.AGAINST or not families:
+        return given if given is Agreement.AGAINST else Agreement.UNKNOWN
+    if not left.family or not right.family:
+        return Agreement.MAILBOX
+    return min(given, Agreement.SAME if left.family == right.family else Agreement.LIKE)
+
+
+@lru_cache(maxsize=65_536)
+def _read(named: Named) -> _Name:
+    given, family = _fold(named.given or "").split(), _fold(named.family or "").split()
     if not given and not family:
-        words = _words(named.full)
         if named.full and "," in named.full:
-            family, given = (_words(part) for part in named.full.split(",", 1))
+            family, given = (_fold(part).split() for part in named.full.split(",", 1))
         else:
+            words = [word for word in _fold(named.full or "").split() if word not in _TITLES]
             given, family = words[:1], words[1:]
-    return " ".join(given), " ".join(family)
+    said: set[str] = set()
+    return _Name(
+        _without_generation(_bare(given), said),
+        _without_generation(_bare(family), said),
+        "".join(sorted(said)),
+    )
 
 
-def _words(value: str | None) -> list[str]:
-    return [w for w in _fold(value or "").split() if w not in _GENERATIONS and w not in _TITLES]
+def _bare(words: list[str]) -> list[str]:
+    """Without titles, unless the name is nothing else."""
+    return [word for word in words if word not in _TITLES] or words
 
 
-def _generations(named: Named) -> frozenset[str]:
-    said = " ".join(part for part in (named.given, named.family, named.full) if part)
-    return frozenset(_GENERATIONS[w] for w in _fold(said).split() if w in _GENERATIONS)
+def _without_generation(words: list[str], said: set[str]) -> tuple[str, ...]:
+    """Without a generation word at the end; one that is the whole name (Sen, Jun) is a name."""
+    while len(words) > 1 and words[-1] in _GENERATIONS:
+        said.add(_GENERATIONS[words[-1]])
+        words = words[:-1]
+    return tuple(words)
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def _fold(value: str) -> str:
     bare = "".join(
         c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c)
     )
-    spelt = bare.replace("ø", "o").replace("ł", "l").replace("đ", "d").replace("ı", "i")
+    spelt = bare.translate(_LETTERS)
     return "".join(c if c.isalnum() else " " for c in spelt)
 
 
-def _given_agrees(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    first, second = one.split(), other.split()
-    if not first or not second:
-        return False
-    if first[0] == second[0]:
-        return True
-    a, b = first[0], second[0]
+def _given_agrees(first: tuple[str, ...], second: tuple[str, ...]) -> Agreement:
+    calling = _word_agrees(first[0], second[0])
+    if calling is Agreement.AGAINST:
+        whole = set(first) <= set(second) or set(second) <= set(first)
+        return Agreement.MAILBOX if whole else Agreement.AGAINST
+    further = [_word_agrees(a, b) for a, b in zip(first[1:], second[1:], strict=False)]
+    if Agreement.AGAINST in further:
+        return Agreement.AGAINST
+    return min(calling, Agreement.SAME if first == second else Agreement.LIKE)
+
+
+def _word_agrees(a: str, b: str) -> Agreement:
+    if a == b:
+        return Agreement.SAME if len(a) > 1 else Agreement.INITIAL
     if len(a) == 1 or len(b) == 1:
-        return a[0] == b[0]
+        return Agreement.INITIAL if a[0] == b[0] else Agreement.AGAINST
     if b in _nicknames().get(a, ()):
-        return True
-    if a in _nicknames() and b in _nicknames():
-        return False
-    return _typo(a, b) and not _gendered(a, b)
+        return Agreement.LIKE
+    if _spelt_alike(a, b) and not (a in NAMES and b in NAMES):
+        return Agreement.LIKE
+    known = [name in _nicknames() or name in NAMES for name in (a, b)]
+    if all(known) or not _typo(a, b) or _gendered(a, b):
+        return Agreement.AGAINST
+    return Agreement.LIKE if any(known) else Agreement.MAILBOX
 
 
 def _gendered(a: str, b: str) -> bool:
+    """Whether the two differ by a last letter that is a vowel, as Martin and Martina do."""
+    if len(a) == len(b):
+        return a[:-1] == b[:-1] and (a[-1] in _VOWELS or b[-1] in _VOWELS)
     short, long = sorted((a, b), key=len)
-    return long.startswith(short) or a[:-1] == b[:-1]
+    return long.startswith(short) and long[-1] in _VOWELS
 
 
-def _family_agrees(one: str, other: str) -> bool:
+def _family_agrees(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     if not one or not other or one == other:
         return True
-    first, second = set(one.split()), set(other.split())
-    return bool(first & second) or _typo(one, other)
+    shared = {word for word in set(one) & set(other) if word not in _PARTICLES}
+    left, right = " ".join(one), " ".join(other)
+    return bool(shared) or _spelt_alike(left, right) or _typo(left, right)
+
+
+def _spelt_alike(a: str, b: str) -> bool:
+    """Jürgen, Juergen and Jurgen."""
+    return _UMLAUT.sub(r"\1", a) == _UMLAUT.sub(r"\1", b)
 
 
 def _typo(a: str, b: str) -> bool:
@@ -142,7 +215,7 @@ def _typo(a: str, b: str) -> bool:
 @cache
 def _nicknames() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for row in _NICKNAMES:
+    for row in (*NICKNAMES, *SPELLINGS):
         names = row.split()
         for name in names:
             found.setdefault(name, set()).update(names)

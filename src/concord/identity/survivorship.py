@@ -9,18 +9,18 @@ sighting or removal. Who supplied each value is kept beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
 from concord.contracts.document import Contract
 from concord.contracts.schema import frame_schema
 from concord.identity.declaration import People
+from concord.identity.evidence import IS_EDIT, ORIGINAL_FIRST, evidence, micros, rank, source
+from concord.identity.groups import groups, scalars
 
 __all__ = ["SOURCES", "survive"]
 
 SOURCES = "_sources"
-_STAMP = ("kind", "at", "dated_at", "source")
 _INSTANT = pl.Datetime("us", "UTC")
 _SOURCE_SCHEMA: Mapping[str, pl.DataType] = {
     "person_id": pl.String(),
@@ -32,12 +32,6 @@ _SOURCE_SCHEMA: Mapping[str, pl.DataType] = {
     "source": pl.String(),
     "record_id": pl.String(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    columns: tuple[str, ...]
-    prefer: tuple[str, ...]
 
 
 def survive(
@@ -64,19 +58,19 @@ def survive(
         golden's columns and ``_sources``; one row a person, the dead as tombstones.
     """
     schema = frame_schema(golden)
-    cells = _cells(rows, clean)
+    cells = evidence(rows, clean)
     persons = rows.select("person_id").unique().sort("person_id")
     sources: list[pl.DataFrame] = []
     shared = [c for c in frame_schema(clean) if c in schema]
     lists = [c for c in shared if clean.column(c).type == "array"]
-    for group in _groups([c for c in shared if c not in lists], people):
-        found, source = _scalars(rows, cells, group)
+    for group in groups([c for c in shared if c not in lists], people):
+        found, supplied = scalars(rows, cells, group)
         persons = persons.join(found, on="person_id", how="left")
-        sources += source
+        sources += supplied
     for column in lists:
-        found, source = _list(rows, cells, column, people.survivorship.prefer)
+        found, supplied = _list(rows, cells, column, people.survivorship.prefer)
         persons = persons.join(found, on="person_id", how="left")
-        sources += source
+        sources += supplied
     persons, sources = _full_name(persons, sources, golden)
     persons = _flags(persons, consents, golden)
     persons = persons.join(_gathered(sources), on="person_id", how="left")
@@ -85,142 +79,26 @@ def survive(
     return pl.concat([living, _tombstones(dead, living, golden)])
 
 
-def _cells(rows: pl.DataFrame, clean: Contract) -> pl.DataFrame:
-    """The evidence, a row a cell; when a copy was made says nothing of the person."""
-    dates = [c for role in ("created_at", "updated_at") for c in clean.role(role)]
-    copied = pl.col("_person_id").is_not_null() & pl.col("column").is_in(dates)
-    return (
-        rows.select("person_id", "record_id", "_person_id", "_cells")
-        .explode("_cells")
-        .filter(pl.col("_cells").is_not_null())
-        .unnest("_cells")
-        .filter(~copied)
-        .drop("_person_id")
-    )
-
-
-def _groups(columns: Sequence[str], people: People) -> list[_Group]:
-    declared = people.survivorship.groups.values()
-    general = people.survivorship.prefer
-    grouped = {c for group in declared for c in group.columns}
-    groups = [
-        _Group(tuple(c for c in group.columns if c in columns), group.prefer or general)
-        for group in declared
-    ]
-    groups += [_Group((c,), general) for c in columns if c not in grouped]
-    return [group for group in groups if group.columns]
-
-
-def _rank(prefer: Sequence[str]) -> pl.Expr:
-    ranks = {name: place for place, name in enumerate(prefer)}
-    return pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
-
-
-def _micros(column: str) -> pl.Expr:
-    return pl.col(column).to_physical().cast(pl.Int64)
-
-
-_IS_EDIT = pl.col("kind") == "edit"
-_ORIGINAL_FIRST = pl.col("ours").cast(pl.Int64)
-
-
-def _orders(rank: pl.Expr) -> list[pl.Expr]:
-    """Sort keys, best first: edits by newest, original, rank; found by rank, date, original."""
-    dated = -pl.coalesce(_micros("dated_at"), pl.lit(-(2**62), pl.Int64))
-    return [
-        pl.when(_IS_EDIT).then(-_micros("at")).otherwise(rank),
-        pl.when(_IS_EDIT).then(_ORIGINAL_FIRST).otherwise(dated),
-        pl.when(_IS_EDIT).then(rank).otherwise(_ORIGINAL_FIRST),
-        pl.col("record_id"),
-    ]
-
-
-def _scalars(
-    rows: pl.DataFrame, cells: pl.DataFrame, group: _Group
-) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """The group's columns by person, and who supplied each."""
-    orders = _orders(_rank(group.prefer))
-    own = cells.filter(pl.col("column").is_in(group.columns), pl.col("element").is_null())
-    values = rows.select("record_id", *group.columns)
-    own = own.join(values, on="record_id")
-    # A record stands for the group with the best of its cells that say something.
-    says = pl.coalesce(
-        *(pl.when(pl.col("column") == c).then(pl.col(c).is_not_null()) for c in group.columns)
-    )
-    best = (
-        own.filter(_IS_EDIT | says)
-        .sort((~_IS_EDIT).cast(pl.Int64), *orders)
-        .unique("record_id", keep="first", maintain_order=True)
-        .with_columns(
-            pl.any_horizontal(pl.col(c).is_not_null() for c in group.columns).alias("_said")
-        )
-        .filter(_IS_EDIT | pl.col("_said"))
-        .sort("person_id", (~_IS_EDIT).cast(pl.Int64), *orders)
-    )
-    cleared = (
-        best.filter(_IS_EDIT)
-        .unique("person_id", keep="first", maintain_order=True)
-        .filter(~pl.col("_said"))
-        .select("person_id", pl.col("at").alias("_cleared_at"))
-    )
-    later = ~_IS_EDIT & (pl.col("at") > pl.col("_cleared_at"))
-    place = (
-        pl.when(pl.col("_cleared_at").is_null())
-        .then(pl.when(_IS_EDIT).then(0).otherwise(1))
-        .otherwise(pl.when(later).then(0).when(_IS_EDIT).then(1).otherwise(2))
-    )
-    ranked = (
-        best.join(cleared, on="person_id", how="left")
-        .with_columns(place.alias("_place"))
-        .sort("person_id", "_place", *orders)
-        .with_row_index("_order")
-        .select("person_id", "record_id", "_order")
-    )
-    found = rows.select("person_id").unique()
-    sources = []
-    for column in group.columns:
-        stamp = own.filter(pl.col("column") == column).select("record_id", *_STAMP, column)
-        winner = (
-            ranked.join(stamp, on="record_id")
-            .sort("_order")
-            .unique("person_id", keep="first", maintain_order=True)
-        )
-        found = found.join(winner.select("person_id", column), on="person_id", how="left")
-        told = winner.filter(_IS_EDIT | pl.col(column).is_not_null())
-        sources.append(_source(told, column, None))
-    return found, sources
-
-
-def _source(winner: pl.DataFrame, column: str, element: str | None) -> pl.DataFrame:
-    return winner.select(
-        "person_id",
-        pl.lit(column).alias("column"),
-        (pl.col(element) if element else pl.lit(None, pl.String)).alias("element"),
-        *_STAMP,
-        "record_id",
-    )
-
-
 def _list(
     rows: pl.DataFrame, cells: pl.DataFrame, column: str, prefer: Sequence[str]
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """The living elements by person, first edited ones, and the last word on every element."""
-    rank = _rank(prefer)
+    trust = rank(prefer)
     own = cells.filter(pl.col("column") == column, pl.col("element").is_not_null())
     key = ["person_id", "element"]
-    there = own.filter(~pl.col("removed")).sort(-_micros("at"), _ORIGINAL_FIRST, rank, "record_id")
+    there = own.filter(~pl.col("removed")).sort(-micros("at"), ORIGINAL_FIRST, trust, "record_id")
     there = there.unique(key, keep="first", maintain_order=True)
-    gone = own.filter(pl.col("removed")).sort(-_micros("at"), _ORIGINAL_FIRST, rank, "record_id")
+    gone = own.filter(pl.col("removed")).sort(-micros("at"), ORIGINAL_FIRST, trust, "record_id")
     gone = gone.unique(key, keep="first", maintain_order=True)
     last_gone = gone.select(*key, pl.col("at").alias("_gone_at"))
     alive = there.join(last_gone, on=key, how="left").filter(
         pl.col("_gone_at").is_null() | (pl.col("at") >= pl.col("_gone_at"))
     )
-    spelt = _spellings(rows, own, column, rank)
+    spelt = _spellings(rows, own, column, trust)
     alive = alive.join(spelt, on=key, how="inner").sort(
         "person_id",
-        (~_IS_EDIT).cast(pl.Int64),
-        pl.when(_IS_EDIT).then(-_micros("at")).otherwise(rank),
+        (~IS_EDIT).cast(pl.Int64),
+        pl.when(IS_EDIT).then(-micros("at")).otherwise(trust),
         ~pl.col("_preferred"),
         "element",
     )
@@ -234,10 +112,10 @@ def _list(
     found = whole.group_by("person_id", maintain_order=True).agg(pl.col("_spelt").alias(column))
     found = found.with_columns(pl.col(column).cast(inner))
     removed = gone.join(alive.select(key), on=key, how="anti")
-    return found, [_source(alive, column, "element"), _source(removed, column, "element")]
+    return found, [source(alive, column, "element"), source(removed, column, "element")]
 
 
-def _spellings(rows: pl.DataFrame, own: pl.DataFrame, column: str, rank: pl.Expr) -> pl.DataFrame:
+def _spellings(rows: pl.DataFrame, own: pl.DataFrame, column: str, trust: pl.Expr) -> pl.DataFrame:
     """How each element is written: as an original writes it, before a copy."""
     stated = (
         rows.select("person_id", "record_id", pl.col(column).alias("_spelt"))
@@ -248,7 +126,7 @@ def _spellings(rows: pl.DataFrame, own: pl.DataFrame, column: str, rank: pl.Expr
     key = ["person_id", "element"]
     return (
         stated.join(own.filter(~pl.col("removed")), on=[*key, "record_id"])
-        .sort(_ORIGINAL_FIRST, rank, -_micros("at"), "record_id")
+        .sort(ORIGINAL_FIRST, trust, -micros("at"), "record_id")
         .unique(key, keep="first", maintain_order=True)
         .select(
             *key,
@@ -262,7 +140,8 @@ def _full_name(
     persons: pl.DataFrame, sources: list[pl.DataFrame], golden: Contract
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """The name as shown goes with the name: where the record that supplies given and family name
-    says nothing of it, it is these two, and not what another record shows."""
+    says nothing of it, it is what another record shows if that says more than the two (Dr. Anna
+    Gruber), else it is these two."""
     parts = [c for role in ("given_name", "family_name") for c in golden.role(role)]
     by_column = {one["column"][0]: one for one in sources if one.height}
     for column in golden.role("full_name"):
@@ -279,6 +158,9 @@ def _full_name(
         shown = pl.concat_str(parts, separator=" ", ignore_nulls=True)
         derived = persons.select("person_id", pl.when(shown != "").then(shown).alias("_shown"))
         derived = derived.join(own.select("person_id"), on="person_id").drop_nulls()
+        more = _within(parts, column) & (pl.col(column) != shown)
+        fits = persons.filter(more).select("person_id")
+        derived = derived.join(fits, on="person_id", how="anti")
         persons = (
             persons.join(derived, on="person_id", how="left")
             .with_columns(pl.coalesce("_shown", column).alias(column))
@@ -291,6 +173,22 @@ def _full_name(
         sources = [one for one in sources if not (one.height and one["column"][0] == column)]
         sources += [kept, theirs]
     return persons, sources
+
+
+def _within(parts: Sequence[str], whole: str) -> pl.Expr:
+    """Whether every one of *parts* that is not null stands in *whole* as words of its own."""
+    return (
+        pl.all_horizontal(
+            _words(whole).str.contains(_words(part), literal=True).fill_null(pl.col(part).is_null())
+            for part in parts
+        )
+        & pl.col(whole).is_not_null()
+    )
+
+
+def _words(column: str) -> pl.Expr:
+    words = pl.col(column).str.to_lowercase().str.replace_all(r"[^\pL\pN]+", " ")
+    return pl.concat_str(pl.lit(" "), words.str.strip_chars(), pl.lit(" "))
 
 
 def _flags(persons: pl.DataFrame, consents: pl.DataFrame, golden: Contract) -> pl.DataFrame:

@@ -79,7 +79,7 @@ def fold_claims(
                 continue
         name = consent_id(claim.channel, claim.address, claim.purpose)
         row = changed.get(name) or _copy(known.get(name)) or _fresh(name, claim)
-        changed[name] = _folded(row, claim)
+        changed[name] = _folded(row, claim, now)
     return {n: row for n, row in changed.items() if row != _copy(known.get(n))}, refused
 
 
@@ -117,18 +117,29 @@ def _fresh(name: str, claim: Claim) -> ConsentRow:
     }
 
 
-def _folded(row: ConsentRow, claim: Claim) -> ConsentRow:
-    at = claim.claimed_at or claim.since
+def _folded(row: ConsentRow, claim: Claim, now: datetime) -> ConsentRow:
+    at = _counts_from(claim, now)
     name = f"{claim.claim}_at"
     row = {**row, name: max(row[name], at) if row[name] else at}
     granted, withdrawn = row["granted_at"], row["withdrawn_at"]
     holds = granted is not None and (withdrawn is None or granted > withdrawn)
-    others = [one for one in row["claims"] if one["record_id"] != claim.record_id]
     said = {
         "platform": claim.platform,
         "record_id": claim.record_id,
         "state": claim.claim,
         "at": at,
     }
-    claims = sorted([*others, said], key=lambda one: (one["platform"], one["record_id"]))
+    latest = {one["record_id"]: one for one in sorted([*row["claims"], said], key=_lateness)}
+    claims = sorted(latest.values(), key=lambda one: (one["platform"], one["record_id"]))
     return {**row, "status": "granted" if holds else "withdrawn", "claims": claims}
+
+
+def _counts_from(claim: Claim, now: datetime) -> datetime:
+    """The platform's date; when the claim was first seen, if it has none or one that lies ahead."""
+    if claim.claimed_at is None or claim.claimed_at > now + _AHEAD:
+        return claim.since
+    return claim.claimed_at
+
+
+def _lateness(one: Mapping[str, Any]) -> tuple[datetime, bool]:
+    return one["at"], one["state"] == "withdrawn"
