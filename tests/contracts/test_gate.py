@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from concord.contracts.gate import RULES, breaker, gate
+from concord.contracts.gate import RULES, breaker, gate, gate_beside
 from concord.contracts.report import Report
 from concord.contracts.schema import frame_schema
 from concord.errors import ContractBroken, SchemaDrift
@@ -255,6 +255,43 @@ def test_duplicates_are_what_sql_calls_duplicates(values, contract_of):
     assert rejected == [
         ids[at] for at, value in enumerate(values) if value is not None and values.count(value) > 1
     ]
+
+
+codes = st.dictionaries(st.sampled_from("abcdef"), st.none() | st.sampled_from("1234"), max_size=6)
+
+
+@given(before=codes, coming=codes, bad=st.sets(st.sampled_from("abcdef")))
+def test_what_is_accepted_beside_a_published_dataset_leaves_it_unique(
+    before, coming, bad, contract_of
+):
+    contract = contract_of(
+        "- {name: code, id: code, logicalType: string, unique: true}\n"
+        "- {name: note, id: note, logicalType: string, required: true}\n"
+    )
+    schema = frame_schema(contract)
+    start = pl.DataFrame(
+        [{"id": key, "code": code, "note": "x"} for key, code in before.items()], schema=schema
+    )
+    published = gate(start, contract).accepted
+    rows = [
+        {"id": key, "code": code, "note": None if key in bad else "x"}
+        for key, code in coming.items()
+    ]
+    frame = pl.DataFrame(rows, schema=schema)
+
+    verdict = gate_beside(frame, contract, published.lazy())
+
+    accepted = verdict.accepted["id"].to_list()
+    assert sorted([*accepted, *verdict.quarantined["id"]]) == sorted(coming)
+    assert verdict.report.rejected == verdict.quarantined.height
+    said = dict(verdict.quarantined.explode(RULES).group_by(RULES).len().rows())
+    assert said == verdict.report.by_rule
+    merged = pl.concat([published.filter(~pl.col("id").is_in(accepted)), verdict.accepted])
+    assert merged["code"].drop_nulls().is_unique().all()
+    for key, code in coming.items():
+        alone = code is None or list(coming.values()).count(code) == 1
+        if key not in bad and alone and code not in published["code"].drop_nulls().to_list():
+            assert key in accepted
 
 
 def test_a_row_may_break_more_rules_than_a_word_has_bits(contract_of):

@@ -6,7 +6,7 @@ import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +27,7 @@ from concord.steps.deliver import deliver
 from concord.steps.deploy import deploy
 from concord.steps.dry_run import dry_run
 from concord.steps.extract import extract
+from concord.steps.plan import plan
 
 if TYPE_CHECKING:
     from conftest import World
@@ -93,6 +94,59 @@ def test_a_platform_that_is_down_fails_alone_and_keeps_its_say_in_golden(people:
     assert "ORG:Neu AG" in people.book.text("a")
     assert people.crm.value("job_title", id=1) == "Boss"
     people.settle_down()
+
+
+def test_a_platform_that_could_not_be_read_gets_neither_plan_nor_delivery(people: World) -> None:
+    people.crm.edit("anna@x.example", company="Neu AG")
+    people.run(skip=["deliver"])
+    there = people.connections["address_book"]
+    nowhere = Connection("address_book", "http", "http://127.0.0.1:9/book/", None, "a", "b")
+    people.connections["address_book"] = nowhere
+    before = people.ctx.open("sync/address_book/plan").version
+    run = people.run()
+    assert set(run.failed) == {"extract.address_book"}
+    assert people.ctx.open("sync/address_book/plan").version == before
+    ctx = replace(people.ctx, run=RunId("by hand", "plan.address_book"))
+    waiting = plan(ctx, platform="address_book")
+    assert waiting.facts["chunks"] == 0
+    assert waiting.notes == (
+        "address_book: its last reading failed; nothing is planned before it was read again",
+    )
+    failed = people.frame("ops/runs").filter(outcome="failed")
+    assert failed.select("step", "platform").rows() == [("extract", "address_book")]
+    people.connections["address_book"] = there
+    assert not people.run().failed
+    assert "ORG:Neu AG" in people.book.text("a")
+    people.settle_down()
+
+
+def test_a_reading_that_takes_too_long_publishes_nothing(people: World) -> None:
+    people.newsletter.write("N1;anna@new.example;Anna;Gruber;de;subscribed;2024-02-01;;;spring")
+    hours = iter(range(100))
+    slow = replace(people.ctx, now=lambda: GRANTED_AT + timedelta(hours=2 * next(hours)))
+    before = people.versions()
+    with pytest.raises(PlatformDown, match=r"took more than max_reading_s \(3600\)"):
+        extract(slow, platform="newsletter")
+    assert people.versions() == before
+
+
+def test_a_value_that_must_be_unique_is_refused_until_its_holder_lets_go(people: World) -> None:
+    people.edit_file(
+        "contracts/clean.odcs.yaml",
+        "id: job_title\n      logicalType: string\n",
+        "id: job_title\n      logicalType: string\n      unique: true\n",
+    )
+    people.deploy()
+    assert not people.run().failed
+    people.crm.edit("bea@x.example", job_title="Chef")
+    run = people.run()
+    assert set(run.failed) == {"clean.crm"}
+    assert [row["rules"] for row in people.rows("quarantine/crm")] == [["job_title.unique"]]
+    people.crm.edit("anna@x.example", job_title="Boss")
+    assert not people.run().failed
+    assert people.rows("quarantine/crm") == []
+    titles = people.frame("clean/crm")["job_title"].sort().to_list()
+    assert titles == ["Boss", "Chef"]
 
 
 @pytest.mark.parametrize("known, missing", [(20, 11), (300, 16)])

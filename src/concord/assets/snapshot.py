@@ -123,6 +123,7 @@ def append(
     run: RunId,
     marker: str,
     extra: Mapping[str, Any] | None = None,
+    facts: Mapping[str, int] | None = None,
 ) -> Published:
     """Append *rows* once: a second call under the same marker finds them there.
 
@@ -130,6 +131,7 @@ def append(
         table: of an append-only dataset.
         rows: the table's columns, in any order; no commit is made for none.
         marker: names this append; it expires after 90 days.
+        facts: numbers that the same commit sets; `Table.cursor` tells the newest without a scan.
 
     Raises:
         LostRace, SchemaDrift, StepFailed: as `publish`.
@@ -149,7 +151,8 @@ def append(
         record = Draft(table, run, writer, last).record("snapshot", change, write, ())
         # A marker of one run may expire; without `last_updated` it would be kept for ever.
         marked = Transaction(transaction, 1, int(time.time() * 1000))
-        if _committed(table, write, record, [*_transactions(record, {}), marked]):
+        told = [Transaction(app_id(name, None), value) for name, value in (facts or {}).items()]
+        if _committed(table, write, record, [*_transactions(record, {}), marked, *told]):
             return _made(record)
     raise LostRace(table.dataset.name, ATTEMPTS)
 

@@ -18,7 +18,7 @@ from concord.contracts.rules import UNREADABLE, row_rules
 from concord.contracts.schema import frame_schema
 from concord.errors import ContractBroken, SchemaDrift
 
-__all__ = ["RULES", "Verdict", "breaker", "gate"]
+__all__ = ["RULES", "Verdict", "breaker", "gate", "gate_beside", "unique_rules"]
 
 RULES = "rules"
 
@@ -74,6 +74,60 @@ def gate(
         accepted=frame.filter(good),
         quarantined=rejected.with_columns(reasons.alias(RULES)),
         report=Report(frame.height, rejected.height, {r: counts[r] for r in failing}, warned),
+    )
+
+
+def unique_rules(contract: Contract) -> dict[str, str]:
+    """Columns besides the key in which no two rows may have one value, each with its rule."""
+    return {
+        rule.column: rule.id
+        for rule in contract.rules
+        if rule.kind == "unique" and rule.column is not None and rule.column != contract.key
+    }
+
+
+def gate_beside(frame: pl.DataFrame, contract: Contract, published: pl.LazyFrame) -> Verdict:
+    """Judge rows that join a published dataset, where the old row of a refused one stays.
+
+    Args:
+        frame: as `gate` takes it.
+        published: every row of the dataset; read only where the contract has `unique_rules`.
+
+    Returns:
+        As `gate`; no accepted row shares a unique value with a row that stays published.
+    """
+    columns = list(unique_rules(contract))
+    if not columns:
+        return gate(frame, contract)
+    rows = published.select(contract.key, *columns).collect()
+    coming = pl.col(contract.key).is_in(frame[contract.key].implode())
+    own = rows.filter(coming)
+    verdict = gate(frame, contract, elsewhere=_held(rows.filter(~coming), columns))
+    refused = verdict.quarantined
+    while refused.height:
+        stays = own.filter(pl.col(contract.key).is_in(refused[contract.key].implode()))
+        again = gate(verdict.accepted, contract, elsewhere=_held(stays, columns))
+        refused = again.quarantined
+        verdict = _both(verdict, again)
+    return verdict
+
+
+def _held(rows: pl.DataFrame, columns: Iterable[str]) -> dict[str, pl.Series]:
+    return {name: rows[name] for name in columns}
+
+
+def _both(first: Verdict, again: Verdict) -> Verdict:
+    """One verdict of two passes, the second over what the first accepted."""
+    rules = sorted({*first.report.by_rule, *again.report.by_rule})
+    counts = {
+        rule: first.report.by_rule.get(rule, 0) + again.report.by_rule.get(rule, 0)
+        for rule in rules
+    }
+    rejected = first.report.rejected + again.report.rejected
+    return Verdict(
+        again.accepted,
+        pl.concat([first.quarantined, again.quarantined]),
+        Report(first.report.checked, rejected, counts, first.report.warnings),
     )
 
 

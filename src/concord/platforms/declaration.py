@@ -152,6 +152,7 @@ class PlatformDeclaration(_Declared):
         audience: ``existing`` or an SQL condition on golden/contacts.
         delivery: None leaves it to the environment, whose default is ``approve``.
         max_lost_share: share of known records a full listing may lack; at least 10 may always be.
+        max_reading_s: seconds one reading may take; the rest of a slower one is not waited for.
         region: ISO country that national phone numbers belong to; None takes the project's.
         fields: canonical column to native field(s).
     """
@@ -166,6 +167,7 @@ class PlatformDeclaration(_Declared):
     audience: Text = "existing"
     delivery: Literal["off", "approve", "auto"] | None = None
     max_lost_share: float = Field(default=0.05, ge=0, le=1)
+    max_reading_s: int = Field(default=3600, ge=1)
     region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
     fields: dict[str, _Fields]
     consents: tuple[ClaimDeclaration, ...] = ()

@@ -16,7 +16,7 @@ from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
 from concord.contracts.document import Contract
 from concord.contracts.gate import RULES as BROKEN
-from concord.contracts.gate import breaker, gate
+from concord.contracts.gate import breaker, gate, gate_beside, unique_rules
 from concord.contracts.report import Report
 from concord.contracts.schema import frame_schema as contract_columns
 from concord.normalise.canonical import canonical
@@ -110,14 +110,14 @@ def _judge(
     cursors: Lookup[str, int],
 ) -> _Judged:
     after = cursors[raw.dataset.name] if cursors[RULES] == contract.fingerprint() else -1
-    moved = changes(raw, after, raw.version)
+    moved = _with_waiting(ctx, platform, raw, contract, changes(raw, after, raw.version))
     gone = pl.col("_change").eq("delete") | pl.col("deleted_at").is_not_null()
     ended = moved.filter(gone)["record_id"]
     live = moved.filter(~gone)
     faulty = live.filter(pl.col("fault").is_not_null())
     sound = live.filter(pl.col("fault").is_null())
     candidates = _candidates(sound, mapping_for(ctx, platform))
-    verdict = gate(candidates, contract)
+    verdict = gate_beside(candidates, contract, table.frame())
     schema = {
         n: k for n, k in frame_schema(ctx.project, table.dataset.name).items() if n != "_row_hash"
     }
@@ -139,6 +139,25 @@ def _judge(
         report=report,
         seen=moved.height,
     )
+
+
+def _with_waiting(
+    ctx: Context, platform: str, raw: Table, contract: Contract, moved: pl.DataFrame
+) -> pl.DataFrame:
+    """What moved, and the records that were refused for a value which another one held."""
+    rules = list(unique_rules(contract).values())
+    if not rules or not moved.height:
+        return moved
+    waiting = (
+        ctx.open(f"quarantine/{platform}")
+        .frame(columns=["record_id", BROKEN])
+        .filter(pl.col(BROKEN).list.eval(pl.element().is_in(rules)).list.any())
+        .collect()["record_id"]
+    )
+    waiting = waiting.filter(~waiting.is_in(moved["record_id"].implode()))
+    rows = raw.frame().filter(pl.col("record_id").is_in(waiting.implode())).collect()
+    added = rows.with_columns(pl.lit("upsert").alias("_change")).select(moved.columns)
+    return pl.concat([moved, added])
 
 
 def _candidates(sound: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:

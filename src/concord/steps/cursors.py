@@ -13,6 +13,7 @@ from concord.steps.plan import plan_positions, unready
 from concord.steps.positions import positions
 from concord.steps.publish import subscriber_behind
 from concord.steps.receipts import unsettled
+from concord.steps.runs import unread
 
 __all__ = ["behind", "is_behind"]
 
@@ -25,7 +26,7 @@ def behind(ctx: Context) -> Iterator[str]:
 def is_behind(ctx: Context, job: Job) -> bool:
     """Whether *job* has work; of extracts nobody knows before they ask."""
     if job.step == "deliver" and job.platform is not None:
-        return bool(unsettled(ctx, job.platform))
+        return not unread(ctx, job.platform) and bool(unsettled(ctx, job.platform))
     if job.step == "publish":
         return subscriber_behind(ctx, job.name.partition(".")[2])
     return job.step in _LOOKED_AT and _lags_behind(ctx, job)

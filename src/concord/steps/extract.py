@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.errors import CursorExpired, LostRecords
+from concord.errors import CursorExpired, LostRecords, PlatformDown
 from concord.platforms.base import Page, Record
 from concord.platforms.registry import Platform
 from concord.steps.context import Context, Progress, Result
@@ -45,6 +46,7 @@ def extract(
 
     Raises:
         LostRecords: a full listing lacks more than max(10, max_lost_share) of the known records.
+        PlatformDown: reading took longer than max_reading_s.
     """
     mapping = mapping_for(ctx, platform)
     with (
@@ -89,7 +91,12 @@ def _taken(ctx: Context, platform: str, pages: Iterator[Page], folder: Path) -> 
 
     folder.mkdir()
     spool = Spool(folder, record_id)
+    limit = ctx.project.platform(platform).max_reading_s
+    end = ctx.now() + timedelta(seconds=limit)
     for page in pages:
+        if ctx.now() > end:
+            what = f"reading took more than max_reading_s ({limit}); nothing was published"
+            raise PlatformDown(platform, what, "timeout")
         spool.take(page)
         ctx.tell(Progress("extract", platform, spool.count, None, "records"))
     return spool

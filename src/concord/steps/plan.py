@@ -20,6 +20,7 @@ from concord.steps.platforms import Mapping, mapping_for
 from concord.steps.positions import positions
 from concord.steps.raw_rows import canonical_values, jsonable
 from concord.steps.receipts import unsettled
+from concord.steps.runs import unread
 from concord.steps.tables import frame_schema
 from concord.sync.base import Base
 from concord.sync.cells import Key, Stamp, cells_of
@@ -39,12 +40,13 @@ def plan(ctx: Context, *, platform: str) -> Result:
     """Publish the plan of one platform.
 
     Nothing is planned until golden covers the first complete reading of every platform, nor while
-    an operation is unsettled or a receipt unacknowledged.
+    an operation is unsettled or a receipt unacknowledged, nor after a reading of the platform that
+    failed: then nothing is delivered either.
     """
     reason = unready(ctx, platform)
     table = ctx.open(f"sync/{platform}/plan")
     if reason is not None:
-        waiting = unsettled(ctx, platform)
+        waiting = not unread(ctx, platform) and unsettled(ctx, platform)
         facts = {"chunks": 1 if waiting else 0}
         return Result("plan", platform, notes=(f"{platform}: {reason}",), facts=facts)
     mapping = mapping_for(ctx, platform)
@@ -92,6 +94,8 @@ def plan_positions(ctx: Context, platform: str) -> dict[str, Position]:
 
 def unready(ctx: Context, platform: str) -> str | None:
     """Why nothing may be planned now; None when it may."""
+    if unread(ctx, platform):
+        return "its last reading failed; nothing is planned before it was read again"
     golden = ctx.open(GOLDEN).newest_record()
     covered = golden.extra.get("covered", {}) if golden else {}
     missing = sorted(set(ctx.project.platforms) - set(covered))

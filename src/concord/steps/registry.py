@@ -37,11 +37,17 @@ def run_step(name: str, ctx: Context, *, platform: str | None = None, **options:
     """
     if name not in STEPS:
         raise UsageError(f"there is no step of that name ({', '.join(STEPS)})")
-    from concord.steps.runs import record_run
+    from concord.steps.runs import record_failure, record_run
 
     module = importlib.import_module(f"concord.steps.{name}")
     step = getattr(module, name)
     wall, cpu = time.monotonic(), time.process_time()
-    result: Result = step(ctx, **({"platform": platform} if platform else {}), **options)
+    try:
+        result: Result = step(ctx, **({"platform": platform} if platform else {}), **options)
+    except Exception:
+        record_failure(
+            ctx, name, platform, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu
+        )
+        raise
     record_run(ctx, result, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu)
     return result

@@ -77,7 +77,7 @@ def run_to_rest(
     for job in jobs:
         if job.step == "extract":
             _do(ctx, job, f"{run_id}.0", run, before, reading or {})
-    rest = [job for job in jobs if job.step != "extract" and not _cut_off(job, run)]
+    rest = [job for job in jobs if job.step != "extract"]
     for number in range(1, _MOST_ROUNDS):
         moved = False
         for job in rest:
@@ -89,11 +89,6 @@ def run_to_rest(
         if not moved:
             break
     return run
-
-
-def _cut_off(job: Job, run: Run) -> bool:
-    """Whether the job would write to a platform that could not be read in this run."""
-    return job.step in ("plan", "deliver") and f"extract.{job.platform}" in run.failed
 
 
 def _team(job: Job) -> str | None:

@@ -1,7 +1,12 @@
-"""ops/runs: one row for every dataset a step wrote or looked at."""
+"""ops/runs: one row for every dataset a step wrote or looked at, and one for a try that failed.
+
+The newest reading of every platform is a fact of its own there: nothing is planned for a platform
+that could not be read.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import polars as pl
@@ -10,15 +15,46 @@ from concord.assets.snapshot import append
 from concord.steps.context import Context, Result
 from concord.steps.tables import frame_schema
 
-__all__ = ["record_run"]
+__all__ = ["record_failure", "record_run", "unread"]
+
+_FAILED = "failed"
+_UNREAD, _READ = 0, 1
 
 
 def record_run(ctx: Context, result: Result, *, wall_s: float, cpu_s: float) -> None:
     """Append the step's rows; a repeated try of the same task instance leaves its own."""
-    table = ctx.open("ops/runs")
     rows = _rows(ctx, result, wall_s, cpu_s)
+    facts = _reading(result.step, result.platform, _READ)
+    _append(ctx, rows, f"runs|{_name(ctx)}", facts)
+
+
+def record_failure(
+    ctx: Context, step: str, platform: str | None, *, wall_s: float, cpu_s: float
+) -> None:
+    """Append one row for a try that raised; a lake that refuses it hides no other error."""
+    name = f"{_name(ctx)}/{_FAILED}"
+    counts = (None,) * 7
+    row = (name, ctx.run.id, step, platform, ctx.now(), None, None, _FAILED, *counts, wall_s, cpu_s)
+    with contextlib.suppress(Exception):
+        _append(ctx, [row], f"runs|{name}", _reading(step, platform, _UNREAD))
+
+
+def unread(ctx: Context, platform: str) -> bool:
+    """Whether the platform's last reading failed."""
+    return ctx.open("ops/runs").cursor(_fact(platform), None) == _UNREAD
+
+
+def _append(ctx: Context, rows: list[tuple[Any, ...]], marker: str, facts: dict[str, int]) -> None:
     frame = pl.DataFrame(rows, schema=frame_schema(ctx.project, "ops/runs"), orient="row")
-    append(table, frame, run=ctx.run, marker=f"runs|{_name(ctx)}")
+    append(ctx.open("ops/runs"), frame, run=ctx.run, marker=marker, facts=facts)
+
+
+def _reading(step: str, platform: str | None, fact: int) -> dict[str, int]:
+    return {_fact(platform): fact} if step == "extract" and platform else {}
+
+
+def _fact(platform: str) -> str:
+    return f"reading/{platform}"
 
 
 def _name(ctx: Context) -> str:
