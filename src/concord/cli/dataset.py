@@ -44,7 +44,8 @@ def list_datasets(form: Form = Format.TABLE) -> None:
         }
         try:
             table = ctx.lake.open(dataset)
-            row |= {"snapshot": table.newest_snapshot(), "rows": table.count()}
+            newest = table.newest_snapshot()
+            row |= {"snapshot": newest if newest >= 0 else None, "rows": table.count()}
         except NotDeployed:
             row["snapshot"] = "not deployed"
         rows.append(row)
@@ -100,7 +101,9 @@ def read(
     contract = project.contract(name)
     found = shown.to_dicts() if unmask else masked(shown, contract)
     columns = [c for c in shown.columns if any(row[c] not in (None, []) for row in found)]
-    title = f"{name}, snapshot {table.newest_snapshot()}, {len(found)} of {table.count()} rows"
+    newest = table.newest_snapshot()
+    snapshot = f"snapshot {newest}" if newest >= 0 else "no snapshot yet"
+    title = f"{name}, {snapshot}, {len(found)} of {table.count()} rows"
     show_rows(found, columns=columns or list(shown.columns), title=title, form=form)
 
 

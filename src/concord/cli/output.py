@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 __all__ = ["Format", "show", "show_rows"]
@@ -27,17 +29,46 @@ class Format(StrEnum):
 def show_rows(
     rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], title: str, form: Format
 ) -> None:
-    """Print *rows*: a table with *columns*, or a JSON list of the same mappings."""
+    """Print *rows*: a table with *columns*, a line a value where none fits, or a JSON list."""
     if form is Format.JSON:
         show(list(rows), form=form)
         return
+    if not rows:
+        print(f"{title}: none")
+        return
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    widths = [_longest_word(column, rows) for column in columns]
+    if sum(widths) + 3 * len(widths) + 1 > console.width:
+        _print_one_by_one(rows, columns, title)
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
+    for column, width in zip(columns, widths, strict=True):
         numeric = any(isinstance(row.get(column), int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", min_width=width)
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+    console.print(table)
+
+
+def _longest_word(column: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """What a column needs so that no id in it is cut: lines break at blanks only."""
+    cells = (column, *(_cell(row.get(column)) for row in rows))
+    return max(cell_len(word) for cell in cells for word in cell.split() or ("",))
+
+
+def _print_one_by_one(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str
+) -> None:
+    """A line for each value, where the paper is too narrow for a table."""
+    width = max(map(len, columns))
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(title)
+    for number, row in enumerate(rows, 1):
+        console.print(f"-- {number}")
+        for column in columns:
+            cell = _cell(row.get(column))
+            if cell:
+                console.print(f"   {column:<{width}}  {cell}")
 
 
 def show(value: Any, *, form: Format) -> None:
@@ -57,6 +88,18 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.1f}"
-    if isinstance(value, list | tuple | dict):
+    if isinstance(value, list | tuple):
+        return ", ".join(_within(one) for one in value)
+    if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def _within(value: Any) -> str:
+    """One entry of a list: of an e-mail its value, type, and the flags that are set."""
+    if not isinstance(value, dict):
+        return _cell(value)
+    if any(isinstance(one, dict | list) for one in value.values()):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    said = (name if one is True else str(one) for name, one in value.items() if one)
+    return " ".join(said)

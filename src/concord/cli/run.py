@@ -95,7 +95,11 @@ def report_run(project: Project, report: RunReport, *, form: Format, title: str 
             form=form,
         )
         return
-    show_rows(rows, columns=COLUMNS, title=f"{title}: {report.seconds:.0f} s", form=form)
+    took = f"{title}: {report.seconds:.0f} s"
+    if rows:
+        show_rows(rows, columns=COLUMNS, title=took, form=form)
+    else:
+        print(f"{took}, no step came to its end")
     console = Console(soft_wrap=True)
     for note in dict.fromkeys(notes):
         console.print(f"note: {note}", markup=False)

@@ -30,7 +30,7 @@ def plan(platform: Platform, form: Form = Format.TABLE) -> None:
     project = deployed_project()
     project.platform(platform)
     rows = planned(context(project, "sync plan"), platform)
-    columns = ("op_id", "kind", "record_id", "person_id", "columns", "state", "reason")
+    columns = ("op_id", "kind", "person_id", "columns", "state", "reason")
     show_rows(rows, columns=columns, title=f"plan for {platform}", form=form)
 
 
