@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,32 @@ MOST_DEPTH = 40
 Place = tuple[Any, ...]
 # YAML 1.1 reads these as yes, no, a number to base 60
 _AMBIGUOUS = re.compile(r"(?i:y|n|yes|no|on|off)|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?")
+
+_UNMERGED = re.compile(r"(?:<{7}|>{7}|\|{7}) |={7}$")
+_PROBLEMS = (  # part of what the parser says, what is wrong, what to do
+    ("'\\t'", "is indented with a tab", "indent with spaces"),
+    ("duplicate key", "a key stands twice", "keep one of them"),
+    (
+        "mapping values are not allowed",
+        "is no YAML: a key where none can stand",
+        "look at the indentation of this line and of the one above; quote text with `: ` in it",
+    ),
+    (
+        "could not find expected ':'",
+        "is no YAML: a line without its colon",
+        "write `key: value` on this line or the one above",
+    ),
+    (
+        "unknown escape character",
+        "is no YAML: a backslash in double quotes",
+        "write patterns in single quotes",
+    ),
+    (
+        "expected <block end>",
+        "is no YAML: something stands where the block should end",
+        "look at the indentation; in single quotes an apostrophe is written twice",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +81,12 @@ def load_text(text: str, *, path: str) -> tuple[Any, Positions]:
 
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise _fault(path, 0, f"is larger than {MOST_BYTES // 1000} kB", "split it")
+    for number, line in enumerate(text.splitlines(), 1):
+        if _UNMERGED.match(line):
+            hint = "keep one version of these lines and delete the marks"
+            raise _fault(path, number, "holds the marks of a merge conflict", hint)
+        if any(_is_control(letter) for letter in line):
+            raise _fault(path, number, "holds a control character", "type the line anew")
     fault: ProjectFaults | None = None
     try:
         _refuse_traps(text, path)
@@ -62,7 +95,8 @@ def load_text(text: str, *, path: str) -> tuple[Any, Positions]:
         tree = reader.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        fault = _fault(path, mark.line + 1 if mark else 0, f"is no YAML: {error.problem}")
+        said, hint = _told(error.problem or "")
+        fault = _fault(path, mark.line + 1 if mark else 0, said, hint)
     except (YAMLError, RecursionError, ValueError) as error:
         fault = _fault(path, 0, f"is no YAML ({type(error).__name__})")
     if fault is not None:
@@ -72,6 +106,18 @@ def load_text(text: str, *, path: str) -> tuple[Any, Positions]:
 
 def _fault(path: str, line: int, what: str, hint: str = "") -> ProjectFaults:
     return ProjectFaults((Fault(path, line, what, hint),))
+
+
+def _told(problem: str) -> tuple[str, str]:
+    """A parser's complaint, and what people most often did; no text of the file is quoted."""
+    for part, said, hint in _PROBLEMS:
+        if part in problem:
+            return said, hint
+    return f"is no YAML: {problem}", "look at the indentation of this line and of the one above"
+
+
+def _is_control(letter: str) -> bool:
+    return letter != "\t" and unicodedata.category(letter) == "Cc"
 
 
 def _refuse_traps(text: str, path: str) -> None:

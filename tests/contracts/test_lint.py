@@ -208,6 +208,38 @@ PROPERTY_FAULTS = {
         "value: country",
         "`role` has no vendor (vendor: concord)",
     ),
+    "a property of ours with a misspelt vendor": (
+        "- {name: a, id: a, logicalType: string,"
+        " customProperties: [{property: role, value: country, vendor: concrod}]}",
+        "concrod",
+        "`role` is left aside: its vendor is `concrod` (did you mean `concord`?)",
+    ),
+    "a pattern in a word processor's quotes": (
+        "- {name: a, id: a, logicalType: string, logicalTypeOptions: {pattern: \u201c^x$\u201d}}",
+        "^x$",
+        "`pattern` stands in typographic quotes",
+    ),
+    "an option of another type": (
+        "- {name: a, id: a, logicalType: string, logicalTypeOptions: {minimum: '1900-01-01'}}",
+        "1900",
+        "`minimum` does not go with `logicalType: string`; change one of them",
+    ),
+    "dates the wrong way round": (
+        "- {name: a, id: a, logicalType: date,"
+        " logicalTypeOptions: {minimum: '2035-01-01', maximum: '1900-01-01'}}",
+        "2035",
+        "`minimum` lies above `maximum`: every value would break the rule (exchange them)",
+    ),
+    "lengths the wrong way round": (
+        "- {name: a, id: a, logicalType: string, logicalTypeOptions: {minLength: 9, maxLength: 2}}",
+        "minLength",
+        "`minLength` lies above `maxLength`",
+    ),
+    "a switch that is no boolean": (
+        "- {name: a, id: a, logicalType: string, required: 'no'}",
+        "required",
+        "`a.required` is not of type boolean",
+    ),
 }
 
 

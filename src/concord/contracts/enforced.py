@@ -21,6 +21,7 @@ from concord.errors import Fault
 __all__ = ["enforced_faults"]
 
 _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_RANGES = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 _OPTIONS = {
     "string": frozenset({"pattern", "minLength", "maxLength"}),
     "boolean": frozenset[str](),
@@ -131,6 +132,10 @@ class _FieldLinter(QualityLinter):
         for key in sorted(_BOUNDS):
             if key in options and kind in ("date", "timestamp"):
                 yield from self._instant(kind, options[key], (*here, key))
+        for low, high in _RANGES if kind != "timestamp" else ():
+            if {low, high} <= options.keys() and options[low] > options[high]:
+                said = f"`{low}` lies above `{high}`: every value would break the rule"
+                yield self.fault((*here, low), said, "exchange them")
 
     def _zone(self, options: Node, place: Place) -> Iterator[Fault]:
         if options.get("timezone") is not True:

@@ -16,6 +16,7 @@ __all__ = ["faults"]
 
 _VERSION = re.compile(r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)")
 _STATUS = ("proposed", "draft", "active", "deprecated", "retired")
+_CURLY = frozenset("\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb")
 _VALUES = ("validValues", "missingValues", "examples")
 
 
@@ -58,7 +59,7 @@ def _head_faults(data: Mapping[str, Any], path: str, line_of: LineOf) -> Iterato
 def _trap_faults(data: Mapping[str, Any], path: str, line_of: LineOf) -> Iterator[Fault]:
     """What YAML turns, here or in other tools, into something else than was meant."""
     for place in getattr(line_of, "ambiguous", ()):
-        said = f"`{place[-1]}` is unquoted text that other tools read as something else"
+        said = f"{_named(place)} is unquoted text that other tools read as something else"
         yield Fault(path, line_of(place), said, "quote it")
     for place, value in _walk(data, ()):
         if isinstance(value, datetime.date):
@@ -66,6 +67,15 @@ def _trap_faults(data: Mapping[str, Any], path: str, line_of: LineOf) -> Iterato
         elif isinstance(value, bool) and _is_listed(place):
             said = "a bare yes, no, true or false in a list of values"
             yield Fault(path, line_of(place), said, "quote it")
+        elif isinstance(value, str) and value[:1] in _CURLY and value[-1:] in _CURLY:
+            said = f"{_named(place)} stands in typographic quotes, which YAML reads as text"
+            yield Fault(path, line_of(place), said, "write ' or \" around it")
+
+
+def _named(place: tuple[Any, ...]) -> str:
+    """The key at *place*, or the position in the list under the nearest one."""
+    key = next(part for part in reversed(place) if isinstance(part, str))
+    return f"`{key}`" if place[-1] == key else f"entry {place[-1] + 1} of `{key}`"
 
 
 def _is_listed(place: tuple[Any, ...]) -> bool:

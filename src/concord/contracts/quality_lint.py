@@ -84,8 +84,13 @@ class QualityLinter:
             if one.get("vendor") == "concord" and key not in _CUSTOM:
                 hint = meant(key, sorted(_CUSTOM))
                 yield self.fault(here, f"unknown custom property `{key}`", hint)
-            elif one.get("vendor") is None and key in _CUSTOM:
+            elif key not in _CUSTOM:
+                continue
+            elif one.get("vendor") is None:
                 yield self.fault(here, f"`{key}` has no vendor", "vendor: concord")
+            elif one["vendor"] != "concord" and meant(one["vendor"], ["concord"]):
+                said = f"`{key}` is left aside: its vendor is `{one['vendor']}`"
+                yield self.fault(here, said, "did you mean `concord`?")
 
     def quality(
         self, rule: Node, node: Node | None, parent: str | None, place: Place

@@ -55,15 +55,16 @@ def standard_faults(data: Mapping[str, Any], *, path: str, line_of: LineOf) -> I
     unknown = list(_unknown_keys(errors))
     for place, key, known in unknown:
         line = line_of((*place, key))
-        yield Fault(path, line, f"unknown key `{key}`", meant(key, known))
+        hint = meant(key, known) or _of_another_type(plain, place, key)
+        yield Fault(path, line, f"unknown key `{key}`", hint)
     if unknown:  # a key too many makes errors of its own
         for place, key, _ in unknown:
             _without(plain, place, key)
         errors = list(_validator().iter_errors(plain))
-    yield from _told(errors, path, line_of)
+    yield from _told(errors, plain, path, line_of)
 
 
-def _told(errors: list[Any], path: str, line_of: LineOf) -> Iterator[Fault]:
+def _told(errors: list[Any], document: Any, path: str, line_of: LineOf) -> Iterator[Fault]:
     """Faults of errors whose keys are all known.
 
     A key that is known and all the same unexpected follows from another error of the same property,
@@ -72,7 +73,7 @@ def _told(errors: list[Any], path: str, line_of: LineOf) -> Iterator[Fault]:
     causes = [error for error in errors if error.validator not in _CLOSED]
     for error in causes:
         if not _is_map(error):  # left to `enforced`
-            yield _fault(error, path, line_of)
+            yield _fault(error, document, path, line_of)
     for error in errors if not causes else ():
         for key in _UNEXPECTED.findall(error.message) if error.validator in _CLOSED else ():
             line = line_of((*error.absolute_path, key))
@@ -112,20 +113,30 @@ def _known_keys(error: Any) -> list[str]:
     return sorted(known)
 
 
+def _of_another_type(document: Any, place: tuple[Any, ...], key: str) -> str:
+    """Of an option that the standard knows, but not for the property's type."""
+    if place[-1:] != ("logicalTypeOptions",):
+        return ""
+    for part in place[:-1]:
+        document = document[part]
+    kind = document.get("logicalType")
+    return f"`{key}` does not go with `logicalType: {kind}`; change one of them" if kind else ""
+
+
 def _without(node: Any, place: tuple[Any, ...], key: str) -> None:
     for part in place:
         node = node[part]
     node.pop(key, None)
 
 
-def _fault(error: Any, path: str, line_of: LineOf) -> Fault:
+def _fault(error: Any, document: Any, path: str, line_of: LineOf) -> Fault:
     from jsonschema.exceptions import best_match
 
     place = tuple(error.absolute_path)
     if error.validator == "oneOf" and _are_operators(error.schema):
         return Fault(path, line_of(place), "a rule has exactly one operator", _OPERATORS)
     best = best_match([error])
-    where = ".".join(str(part) for part in best.absolute_path) or "the contract"
+    where = _named(document, tuple(best.absolute_path)) or "the contract"
     line = line_of(tuple(best.absolute_path))
     if best.validator == "required":
         keys = [key for key in best.validator_value if key not in best.instance]
@@ -140,6 +151,19 @@ def _fault(error: Any, path: str, line_of: LineOf) -> Fault:
         "minItems": "is empty",
     }.get(best.validator, f"does not follow ODCS ({best.validator})")
     return Fault(path, line, f"`{where}` {said}")
+
+
+def _named(node: Any, place: tuple[Any, ...]) -> str:
+    """The keys down to *place*; what has a name is called by it, not by its position."""
+    said: list[str] = []
+    for part in place:
+        node = node[part]
+        name = node.get("name") if isinstance(node, dict) and isinstance(part, int) else None
+        if isinstance(name, str):
+            said = [name]
+        elif part not in ("properties", "items", "schema"):
+            said.append(str(part))
+    return ".".join(said)
 
 
 def _are_operators(schema: Any) -> bool:
