@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -132,7 +133,9 @@ def fill(folder: Path, dataset: str, **row: Any) -> None:
     schema = {n: k for n, k in frame_schema(project, dataset).items() if n != "_row_hash"}
     frame = pl.DataFrame([{name: row.get(name) for name in schema}], schema=schema)
     table = Lake(project.lake).open(project.datasets[dataset])
-    publish(table, lambda *_: Change(frame), upto={"test": 1}, run=RunId("test", "test"))
+    publish(
+        table, lambda *_: Change(frame), upto={"test": table.version}, run=RunId("test", "test")
+    )
 
 
 def test_a_second_deploy_has_nothing_left_to_do(root: Path, typed: Typed) -> None:
@@ -166,6 +169,28 @@ def test_values_are_masked_unless_somebody_asks(root: Path, typed: Typed) -> Non
     assert "Annabel" not in typed(root, "dataset", "read", "golden/contacts")
     (row,) = typed(root, "dataset", "read", "golden/contacts", "--unmask", "--format", "json")
     assert row["given_name"] == "Annabel"
+
+
+def test_the_newest_incident_comes_first(root: Path, typed: Typed) -> None:
+    for hour, name in ((1, "old"), (3, "new"), (2, "middle")):
+        at = datetime(2026, 1, 31, hour, tzinfo=UTC)
+        fill(root, "ops/incidents", incident_id=name, at=at, message="m")
+    rows = typed(root, "dataset", "read", "ops/incidents", "--rows", "2", "--format", "json")
+    assert [row["incident_id"] for row in rows] == ["new", "middle"]
+
+
+def test_an_error_of_a_library_is_one_sentence_that_quotes_nothing(
+    root: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(root, damaged)
+    logs = damaged / ".concord" / "lake" / "golden" / "contacts" / "_delta_log"
+    max(logs.glob("*.json")).write_text('{"add": "Annabel', encoding="utf-8")
+    for words in ("dataset read golden/contacts", "dataset list", "deploy"):
+        said = concord(damaged, *words.split(), code=1)
+        assert "its text is withheld" in said
+        assert "Traceback" not in said
+        assert "Annabel" not in said
 
 
 def test_one_dataset_is_shown_with_its_newest_commit(root: Path, typed: Typed) -> None:

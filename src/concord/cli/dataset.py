@@ -87,7 +87,7 @@ def read(
     ] = False,
     form: Form = Format.TABLE,
 ) -> None:
-    """Rows of one dataset; values are masked by their classification.
+    """Rows of one dataset; values are masked by their classification. Incidents: newest first.
 
     Example: concord dataset read quarantine/crm --rows 5
     """
@@ -96,7 +96,10 @@ def read(
     project = deployed_project()
     dataset = _dataset(project, name)
     table = context(project, "dataset read").lake.open(dataset)
-    frame = table.frame().limit(rows).collect()
+    stored = table.frame()
+    if "at" in table.schema:
+        stored = stored.sort("at", descending=True)
+    frame = stored.limit(rows).collect()
     shown = frame.drop([c for c in frame.columns if c.startswith("_")])
     contract = project.contract(name)
     found = shown.to_dicts() if unmask else masked(shown, contract)

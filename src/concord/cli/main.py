@@ -70,13 +70,16 @@ def exit_code(error: ConcordError) -> int:
 
 
 def main() -> None:
-    """Run the command line; errors of ours are one sentence, not a traceback."""
+    """Run the command line; an error is one sentence, not a traceback, which may quote records."""
+    from concord.airflow.foreign import translated
+
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         assembled()()
-    except ConcordError as error:
-        print(f"concord: {error}", file=sys.stderr)
-        sys.exit(exit_code(error))
+    except Exception as error:
+        ours = translated(error, "an unexpected error")
+        print(f"concord: {ours}", file=sys.stderr)
+        sys.exit(exit_code(ours))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
