@@ -13,12 +13,13 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export UV_NO_PROGRESS := 1
 export UV_NO_CONFIG := 1
 
-.PHONY: help setup run up test test-deep check lock clean
+.PHONY: help setup run up test test-deep bench check lock clean
 help:
 	@echo "make run        contacts from three platforms to one golden record and back, embedded"
 	@echo "make up         the same project in Airflow's own pages, on 127.0.0.1"
 	@echo "make test       everything CI runs; make check is its first, quick part"
 	@echo "make test-deep  the long searches"
+	@echo "make bench      what things cost, in CPU seconds and memory; ARGS=gate runs one subject"
 	@echo "make lock       renew requirements.lock;  make clean  remove what was made here"
 
 setup: $(READY)
@@ -43,8 +44,8 @@ up: $(READY)
 	@$(PY) -m concord up --demo $(ARGS)
 
 check: $(READY)
-	@$(PY) -m ruff format --check src tests dags >$(VENV)/format.txt 2>&1 || { cat $(VENV)/format.txt; exit 1; }
-	@$(PY) -m ruff check --quiet src tests dags
+	@$(PY) -m ruff format --check src tests dags benchmarks >$(VENV)/format.txt 2>&1 || { cat $(VENV)/format.txt; exit 1; }
+	@$(PY) -m ruff check --quiet src tests dags benchmarks
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
 	@$(PY) -m mypy --no-error-summary
 
@@ -53,6 +54,9 @@ test: check
 
 test-deep: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -m deep --timeout 3600 $(ARGS)
+
+bench: $(READY)
+	@$(PY) -m benchmarks $(ARGS)
 
 lock: $(READY)
 	@$(UV) pip compile -q pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
