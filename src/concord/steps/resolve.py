@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,7 @@ from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
 from concord.contracts.document import Contract
-from concord.identity.clusters import Link, Resolver, candidate_pairs, link_of
+from concord.identity.clusters import Link, Resolver, candidate_pairs, concerned, link_of, root_of
 from concord.identity.keys import match_keys
 from concord.identity.name_agreement import Named
 from concord.jobs import CROSSWALK
@@ -47,7 +47,6 @@ def _resolved(
     raw: Mapping[str, Table],
     moved: Mapping[str, pl.DataFrame],
 ) -> list[Link]:
-    known = {row["record_id"]: link_of(row) for row in table.frame().collect().to_dicts()}
     changed: list[tuple[str, str, str | None]] = []
     ended: list[str] = []
     for name, frame in moved.items():
@@ -63,20 +62,44 @@ def _resolved(
     rows = pl.concat([_names_and_keys(one, contract) for one in clean.values()])
     keys = match_keys(rows, contract, people)
     pairs = candidate_pairs(keys, [record_id for record_id, _, _ in changed])
-    named = _named(rows, contract, pairs)
+    crosswalk = table.frame().collect()
+    returned = _returned(raw, crosswalk)
+    touched = [*(record_id for record_id, _, _ in changed), *ended, *returned]
+    touched += [*pairs["left"], *pairs["right"]]
+    known = _links(crosswalk, touched, [one for _, _, one in changed if one is not None])
+    named = _named(rows, contract, concerned(pairs, known))
     resolver = Resolver(
         known,
         now=ctx.now(),
         new_person_id=lambda record_id: ctx.hash("person", record_id),
         name_check=people.name_check,
     )
-    returned = _returned(raw, known)
     return resolver.resolve(changed, ended, pairs.iter_rows(), named, returned)
 
 
-def _returned(raw: Mapping[str, Table], known: Mapping[str, Link]) -> list[str]:
+def _links(
+    crosswalk: pl.DataFrame, records: Sequence[str], persons: Sequence[str]
+) -> dict[str, Link]:
+    """The links that can change or have a say: aliases, and all of everybody who is touched.
+
+    Args:
+        records: touched ones.
+        persons: for whom Concord made some of them.
+    """
+    is_alias = pl.col("rule") == "alias"
+    aliases = {row["record_id"]: link_of(row) for row in crosswalk.filter(is_alias).to_dicts()}
+    mine = crosswalk.filter(
+        pl.col("record_id").is_in(pl.Series(records, dtype=pl.String).implode())
+    )
+    roots = {root_of(person, aliases) for person in (*mine["person_id"], *persons)}
+    theirs = pl.col("person_id").is_in(pl.Series(sorted(roots), dtype=pl.String).implode())
+    rows = crosswalk.filter(theirs & ~is_alias).to_dicts()
+    return aliases | {row["record_id"]: link_of(row) for row in rows}
+
+
+def _returned(raw: Mapping[str, Table], crosswalk: pl.DataFrame) -> list[str]:
     """Records whose link has ended and that their platform has again, perhaps in quarantine."""
-    ended = pl.Series([n for n, one in known.items() if one.ended_at], dtype=pl.String)
+    ended = crosswalk.filter(pl.col("ended_at").is_not_null())["record_id"]
     if not len(ended):
         return []
     found = [
@@ -105,8 +128,8 @@ def _names_and_keys(table: Table, contract: Contract) -> pl.DataFrame:
     return table.frame(columns=["record_id", *columns]).collect()
 
 
-def _named(rows: pl.DataFrame, contract: Contract, pairs: pl.DataFrame) -> dict[str, Named]:
-    wanted = pl.concat([pairs["left"], pairs["right"]]).unique()
+def _named(rows: pl.DataFrame, contract: Contract, records: Collection[str]) -> dict[str, Named]:
+    wanted = pl.Series(list(records), dtype=pl.String)
     columns = {
         role: next(iter(contract.role(role)), None)
         for role in ("given_name", "family_name", "full_name", "birth_date")

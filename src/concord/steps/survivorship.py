@@ -14,6 +14,7 @@ from concord.contracts.gate import RULES, Verdict, breaker, gate
 from concord.identity.survivorship import survive
 from concord.jobs import CONSENTS, CROSSWALK, GOLDEN
 from concord.steps.context import Context, Result
+from concord.steps.positions import RULES as RULES_CURSOR
 from concord.steps.positions import positions
 from concord.steps.quarantine import judged_rows
 from concord.steps.reading import covered_by
@@ -89,7 +90,9 @@ def _survive(
         "record_id", "person_id", "rule", "ended_at"
     )
     names = [name for name in inputs if name.startswith("clean/")]
-    whole = any(cursors[name] < 0 for name in cursors)
+    contract = ctx.project.contract(GOLDEN)
+    assert contract is not None
+    whole = cursors[RULES_CURSOR] != contract.fingerprint()
     persons = (
         links["person_id"].unique()
         if whole
@@ -108,9 +111,8 @@ def _survive(
         "record_id", "person_id"
     )
     rows = pl.concat([_rows(ctx, inputs[name], name, living) for name in names])
-    clean, contract = ctx.project.contract(names[0]), ctx.project.contract(GOLDEN)
+    clean = ctx.project.contract(names[0])
     assert clean is not None
-    assert contract is not None
     found = survive(
         rows,
         _known_deaths(golden, dead),

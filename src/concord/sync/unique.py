@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from concord.sync.mapped import Mapped
 from concord.sync.operations import PlannedOperation
-from concord.sync.values import dump, folded
+from concord.sync.values import Values, dump, folded
 from concord.sync.view import KnownRecord
 
-__all__ = ["hold_doubles", "holders_of"]
+__all__ = ["hold_doubles", "holders_of", "values_held"]
 
 Holders = Mapping[tuple[str, str], frozenset[str]]
 
@@ -22,10 +22,19 @@ def holders_of(
     found: dict[tuple[str, str], set[str]] = {}
     for record in records:
         if record.live:
-            for column in mapped.unique:
-                for key in _keys(column, record.values.get(column), mapped):
-                    found.setdefault((column, key), set()).add(record.record_id)
+            for key in values_held([record.values], mapped):
+                found.setdefault(key, set()).add(record.record_id)
     return {key: frozenset(ids) for key, ids in found.items()}
+
+
+def values_held(rows: Iterable[Values], mapped: Mapped) -> set[tuple[str, str]]:
+    """Column and folded value, or element key, of everything unique that *rows* hold."""
+    return {
+        (column, key)
+        for values in rows
+        for column in mapped.unique
+        for key in _keys(column, values.get(column), mapped)
+    }
 
 
 def hold_doubles(
