@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SUBJECTS = ("gate", "canonical", "csv_reading", "publishing", "steps")
+SUBJECTS = ("gate", "canonical", "csv_reading", "publishing", "steps", "identity")
 
 
 def main(names: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise
@@ -11,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concord.identity.clusters import Link, Resolver, candidate_pairs, root_of
+from concord.identity.clusters import Link, Resolver, candidate_pairs, root_of, touched_links
 from concord.identity.name_agreement import Agreement, Named, agreement
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+INSTANT = pl.Datetime("us", "UTC")
+CROSSWALK = dict.fromkeys(("record_id", "person_id", "platform", "rule"), pl.String())
+CROSSWALK |= {"linked_at": INSTANT, "ended_at": INSTANT}
 
 
 def resolved(
@@ -33,10 +37,18 @@ def resolved(
     news = list(changed)
     pairs = candidate_pairs(frame, [record for record, _, _ in news])
     named = {r: Named((names or {}).get(r, "Anna"), "Gruber", None, None) for r in keys}
-    resolver = Resolver(
-        links, now=NOW + timedelta(days=day), new_person_id=lambda record: f"p-{record}"
+    crosswalk = pl.DataFrame(
+        [dataclasses.asdict(link) for link in links.values()], schema=CROSSWALK, orient="row"
     )
-    found = resolver.resolve(news, list(ended), pairs.iter_rows(), named)
+    touched = [*(record for record, _, _ in news), *ended, *pairs["left"], *pairs["right"]]
+    few = touched_links(crosswalk, touched, [one for _, _, one in news if one is not None])
+    found, same = (
+        Resolver(
+            known, now=NOW + timedelta(days=day), new_person_id=lambda record: f"p-{record}"
+        ).resolve(news, list(ended), pairs.iter_rows(), named)
+        for known in (links, few)
+    )
+    assert found == same, "links of people who are not touched have a say"
     return {**links, **{link.record_id: link for link in found}}
 
 

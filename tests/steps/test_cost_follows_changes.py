@@ -301,9 +301,12 @@ def test_other_rules_of_golden_judge_everybody_again(rested: House) -> None:
 
 
 def test_a_withdrawal_reaches_a_record_of_nobody_that_did_not_change(rested: House) -> None:
-    faulty = crm({**ANN, "name": " ", "country": "nowhere", "email": "n@x.example"})
-    rested.read("crm", {"3": {**faulty, "born_on": "no date"}})
+    many = {str(n): crm({**ANN, "email": f"p{n}@x.example"}) for n in range(10, 60)}
+    faulty = {**crm({**ANN, "email": "n@x.example"}), "born_on": "no date"}
+    rested.read("crm", {**many, "3": faulty})
     rested.weigh(EVERYTHING)
+    assert rested.ctx.open("quarantine/crm").count() == 1
+    assert rested.ctx.open("people/crosswalk").count() == 52
     rested.plan("crm")
     rested.deliver("crm", ["ok"])
     out = {**ANN, "name": "Nora", "email": "n@x.example", "opt_in": "false",

@@ -21,7 +21,7 @@ import polars as pl
 from concord.identity.name_agreement import Agreement, Named, agreement
 from concord.identity.partition import Edge, Partition
 
-__all__ = ["Link", "Resolver", "candidate_pairs", "concerned", "link_of", "root_of"]
+__all__ = ["Link", "Resolver", "candidate_pairs", "concerned", "root_of", "touched_links"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,23 @@ def concerned(pairs: pl.DataFrame, links: Mapping[str, Link]) -> set[str]:
         for name, link in links.items()
         if link.rule != "alias" and link.ended_at is None and link.person_id in persons
     }
+
+
+def touched_links(
+    crosswalk: pl.DataFrame, records: Collection[str], persons: Collection[str]
+) -> dict[str, Link]:
+    """The links that can change or have a say: aliases, and all of everybody who is touched.
+
+    Args:
+        records: changed, ended, returned and paired ones.
+        persons: for whom Concord made some of them.
+    """
+    is_alias = pl.col("rule") == "alias"
+    aliases = {row["record_id"]: _link_of(row) for row in crosswalk.filter(is_alias).to_dicts()}
+    mine = crosswalk.filter(pl.col("record_id").is_in(list(records)))
+    roots = {root_of(person, aliases) for person in (*mine["person_id"], *persons)}
+    theirs = crosswalk.filter(pl.col("person_id").is_in(list(roots)), ~is_alias)
+    return aliases | {row["record_id"]: _link_of(row) for row in theirs.to_dicts()}
 
 
 class Resolver:
@@ -218,7 +235,7 @@ class Resolver:
         self._put(Link(former, survivor, None, "alias", self._now))
 
 
-def link_of(row: Mapping[str, Any]) -> Link:
+def _link_of(row: Mapping[str, Any]) -> Link:
     """A crosswalk row as a value."""
     return Link(
         row["record_id"],

@@ -57,7 +57,8 @@ def _base(
         return None
     shown = [one for one in receipts if one.image is not None]
     values = canonical_values(mapping, [dump(dict(one.image or {})) for one in shown])
-    known = {row["record_id"]: Base.of(row) for row in table.frame().collect().to_dicts()}
+    named = {name for one in receipts for name in (one.record_id, one.planned_for)}
+    known = {name: Base.of(row) for name, row in known_rows(table, sorted(named)).items()}
     stored = {one.op_id: value for one, value in zip(shown, values, strict=True)}
     moved = fold_base(known, receipts, stored, mapping.mapped)
     kept = [row.row() for row in moved.values() if row.pairs or row.rejects]

@@ -78,7 +78,7 @@ def claims_of(mapping: Mapping, fields: Lookup[str, Native]) -> dict[str, Claim]
 
 
 def known_rows(table: Table, record_ids: Sequence[str]) -> dict[str, Row]:
-    """Rows of raw by record id."""
+    """Rows of raw, or of another table of records, by record id."""
     wanted = pl.Series(list(record_ids), dtype=pl.String)
     rows = table.frame().filter(pl.col("record_id").is_in(wanted.implode())).collect()
     return {row["record_id"]: row for row in rows.to_dicts()}

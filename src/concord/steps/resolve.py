@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,13 @@ from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
 from concord.contracts.document import Contract
-from concord.identity.clusters import Link, Resolver, candidate_pairs, concerned, link_of, root_of
+from concord.identity.clusters import (
+    Link,
+    Resolver,
+    candidate_pairs,
+    concerned,
+    touched_links,
+)
 from concord.identity.keys import match_keys
 from concord.identity.name_agreement import Named
 from concord.jobs import CROSSWALK
@@ -66,7 +72,7 @@ def _resolved(
     returned = _returned(raw, crosswalk)
     touched = [*(record_id for record_id, _, _ in changed), *ended, *returned]
     touched += [*pairs["left"], *pairs["right"]]
-    known = _links(crosswalk, touched, [one for _, _, one in changed if one is not None])
+    known = touched_links(crosswalk, touched, [one for _, _, one in changed if one is not None])
     named = _named(rows, contract, concerned(pairs, known))
     resolver = Resolver(
         known,
@@ -75,26 +81,6 @@ def _resolved(
         name_check=people.name_check,
     )
     return resolver.resolve(changed, ended, pairs.iter_rows(), named, returned)
-
-
-def _links(
-    crosswalk: pl.DataFrame, records: Sequence[str], persons: Sequence[str]
-) -> dict[str, Link]:
-    """The links that can change or have a say: aliases, and all of everybody who is touched.
-
-    Args:
-        records: touched ones.
-        persons: for whom Concord made some of them.
-    """
-    is_alias = pl.col("rule") == "alias"
-    aliases = {row["record_id"]: link_of(row) for row in crosswalk.filter(is_alias).to_dicts()}
-    mine = crosswalk.filter(
-        pl.col("record_id").is_in(pl.Series(records, dtype=pl.String).implode())
-    )
-    roots = {root_of(person, aliases) for person in (*mine["person_id"], *persons)}
-    theirs = pl.col("person_id").is_in(pl.Series(sorted(roots), dtype=pl.String).implode())
-    rows = crosswalk.filter(theirs & ~is_alias).to_dicts()
-    return aliases | {row["record_id"]: link_of(row) for row in rows}
 
 
 def _returned(raw: Mapping[str, Table], crosswalk: pl.DataFrame) -> list[str]:
