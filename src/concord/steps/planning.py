@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Lookup
 from typing import Any
 
@@ -56,7 +56,7 @@ def planned_operations(
         ),
         base=_base(inputs[f"sync/{platform}/base"], scope),
         behind=scope.behind,
-        holders=_holders(inputs[f"raw/{platform}"], mapping, persons.values()),
+        holders=_holders(inputs[f"raw/{platform}"], mapping, persons.values(), records),
     )
     terms = Terms(
         plan_no=current.version + 1,
@@ -134,28 +134,26 @@ def _counts(raw: Table) -> tuple[int, int]:
 
 
 def _holders(
-    raw: Table, mapping: Mapping, persons: Iterable[Person]
+    raw: Table, mapping: Mapping, persons: Iterable[Person], records: Sequence[KnownRecord]
 ) -> dict[tuple[str, str], frozenset[str]]:
     """Who on the whole platform holds a unique value that one of *persons* could be sent."""
     mapped = mapping.mapped
     wanted = values_held((one.values for one in persons), mapped)
     if not wanted:
         return {}
-    rows = _there(raw)
-    lists = [column for column in mapped.unique if column in mapped.lists]
-    if len(lists) == len(mapped.unique):
-        keys = pl.Series([key for column, key in wanted if column in lists], dtype=pl.String)
+    known = pl.Series([one.record_id for one in records], dtype=pl.String)
+    rows = _there(raw).filter(~pl.col("record_id").is_in(known.implode()))
+    if mapped.unique <= set(mapped.lists):
+        keys = pl.Series([key for _, key in wanted], dtype=pl.String)
         named = pl.element().struct.field("element").is_in(keys.unique().implode())
         rows = rows.filter(pl.col("cells").list.eval(named).list.any())
     found = rows.select("record_id", "fields").collect()
     values = canonical_values(mapping, found["fields"].to_list())
-    every = holders_of(
-        (
-            KnownRecord(name, None, values=one)
-            for name, one in zip(found["record_id"], values, strict=True)
-        ),
-        mapped,
+    others = (
+        KnownRecord(name, None, values=one)
+        for name, one in zip(found["record_id"], values, strict=True)
     )
+    every = holders_of([*records, *others], mapped)
     return {key: every[key] for key in wanted & every.keys()}
 
 
