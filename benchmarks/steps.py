@@ -1,4 +1,4 @@
-"""Steps over 100,000 people on two platforms: everything new, and then 100 records changed.
+"""Steps over 50,000 people on two platforms: everything new, and then 100 records changed.
 
 The lake is filled by the steps themselves; only reading a platform and writing to it are left out.
 Cost follows what changed, so the second figure should be next to nothing of the first: the ratio
@@ -29,7 +29,7 @@ from concord.steps.resolve import resolve
 from concord.steps.survivorship import survivorship
 from concord.sync.operations import StoredReceipt
 
-PEOPLE = 100_000
+PEOPLE = 50_000
 CHANGED = 100
 PLATFORMS = ("crm", "address_book", "newsletter")
 LATER = AT + timedelta(days=1)

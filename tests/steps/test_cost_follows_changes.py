@@ -318,3 +318,16 @@ def test_a_withdrawal_reaches_a_record_of_nobody_that_did_not_change(rested: Hou
     assert ops.filter(pl.col("record_id") == rested.ctx.record_id("crm", "3"))[
         "kind"
     ].to_list() == ["withdraw"]
+
+
+def test_a_unique_value_is_held_back_for_one_to_whom_nothing_happened(rested: House) -> None:
+    bert = {**ANN, "name": "Bert", "email": "b@x.example"}
+    rested.read("address_book", {"9": card(bert)})
+    rested.weigh(EVERYTHING)
+    rested.plan("crm")
+    rested.deliver("crm", ["ok"])
+    rested.read("address_book", {"9": card({**bert, "email": ANN["email"]})})
+    rested.weigh(EVERYTHING)
+    rested.plan("crm")
+    ops = rested.ctx.open("sync/crm/plan").frame().collect()
+    assert ops.select("kind", "state").rows() == [("update", "held")]
