@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from psycopg.conninfo import make_conninfo
 
 from concord.assets.commit import RunId
 from concord.assets.table import Lake
+from concord.demo.people import invent
 from concord.demo.postgres import Postgres
 from concord.demo.radicale import Radicale
-from concord.demo.seeds import CRM_TABLE
+from concord.demo.seeds import CRM_COLUMNS, CRM_TABLE, cards, crm_rows, newsletter_csv
 from concord.errors import MissingConnection
 from concord.platforms.connection import Connection
 from concord.project import load
@@ -29,6 +31,7 @@ from concord.steps.deploy import Action, deploy
 from concord.steps.rounds import Run, run_to_rest
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(Path(__file__).parent))
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)
 HEADER = (
@@ -331,4 +334,30 @@ def people(tmp_path: Path, _rest: _Rest, postgres: Postgres, radicale: Radicale)
     made.crm.restore(_rest.crm)
     shutil.copytree(_rest.cards, made.book.cards, dirs_exist_ok=True)
     made.newsletter.write(*_rest.newsletter)
+    return made
+
+
+@pytest.fixture(scope="session")
+def sixty(
+    tmp_path_factory: pytest.TempPathFactory,
+    template: Context,
+    postgres: Postgres,
+    radicale: Radicale,
+) -> Callable[[], World]:
+    """Makes a world with the demo's sixty people a platform; the last one made holds the servers."""
+    crowd = invent(60)
+    crm = Crm(postgres)
+    for row in crm_rows(crowd):
+        crm.add(**dict(zip(CRM_COLUMNS, row, strict=True)))
+    rows = crm.saved()
+
+    def made() -> World:
+        folder = tmp_path_factory.mktemp("sixty")
+        world = World(folder, template, Crm(postgres), Book(radicale))
+        world.crm.restore(rows)
+        for name, text in cards(crowd).items():
+            (world.book.cards / name).write_bytes(text.encode())
+        world.newsletter.file.write_bytes(newsletter_csv(crowd))
+        return world
+
     return made

@@ -26,6 +26,7 @@ from concord.assets.decision import (
     weighed,
 )
 from concord.assets.merge import Write, as_source, real_changes, write_rows
+from concord.assets.point import Point, around
 from concord.assets.race import ATTEMPTS, attempts
 from concord.assets.table import SNAPSHOT, Table
 from concord.errors import LostRace, StepFailed, UsageError
@@ -190,8 +191,10 @@ def _committed(
     properties = CommitProperties(
         custom_metadata=record.to_metadata(), max_commit_retries=0, app_transactions=transactions
     )
+    size = write.upserted + write.deleted if write else 0
     try:
-        write_rows(table, write, source, properties)
+        with around(table.at, Point("commit", record.dataset, record.kind, size)):
+            write_rows(table, write, source, properties)
     except CommitFailedError:
         failure = None
     except Exception as error:  # Arrow and the object stores raise bare exceptions

@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from concord.assets.commit import CommitRecord, Position, RunId, app_id
 from concord.assets.dataset import Dataset
 from concord.assets.log import newest_record, read_record
+from concord.assets.point import At, unwatched
 from concord.assets.race import ATTEMPTS, attempts
 from concord.assets.rowhash import HASH
 from concord.errors import BreakingChange, LostRace, NotDeployed, SchemaDrift, UsageError
@@ -76,21 +77,24 @@ class Lake:
         """Where the dataset *name* is."""
         return f"{self.root.rstrip('/')}/{name}"
 
-    def open(self, dataset: Dataset) -> Table:
+    def open(self, dataset: Dataset, *, at: At = unwatched) -> Table:
         """The dataset's table at its newest version.
+
+        Args:
+            at: called before and after each commit made through this handle.
 
         Raises:
             NotDeployed: there is no such table.
             UsageError: another program gave it features that we would misread.
         """
-        table = self._find(dataset)
+        table = self._find(dataset, at)
         if table is None:
             raise NotDeployed(f"{dataset.name}: there is no table yet; run `concord deploy`")
         return table
 
-    def _find(self, dataset: Dataset) -> Table | None:
+    def _find(self, dataset: Dataset, at: At = unwatched) -> Table | None:
         try:
-            return Table(dataset, self.uri(dataset.name), self.storage_options)
+            return Table(dataset, self.uri(dataset.name), self.storage_options, at)
         except TableNotFoundError:
             return None
 
@@ -98,8 +102,11 @@ class Lake:
 class Table:
     """One handle on a Delta table; it stays at its version until `refresh` or our own commit."""
 
-    def __init__(self, dataset: Dataset, uri: str, storage_options: Mapping[str, str]) -> None:
+    def __init__(
+        self, dataset: Dataset, uri: str, storage_options: Mapping[str, str], at: At = unwatched
+    ) -> None:
         self.dataset = dataset
+        self.at = at
         self.uri = uri
         self._options = dict(storage_options)
         self.refresh()

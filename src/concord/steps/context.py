@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from concord.assets.commit import RunId
+from concord.assets.point import At, unwatched
 from concord.assets.snapshot import Published
 from concord.assets.table import Lake, Table
 from concord.errors import NotDeployed
@@ -73,6 +74,7 @@ class Context:
         connect: name of an Airflow connection to the connection; raises `MissingConnection`.
         now: the clock, aware UTC.
         tell: takes progress; must be cheap.
+        at: called before and after every commit and every platform call.
     """
 
     project: Project
@@ -82,6 +84,7 @@ class Context:
     connect: Callable[[str], Connection]
     now: Callable[[], datetime]
     tell: Callable[[Progress], None]
+    at: At = unwatched
 
     def open(self, dataset: str) -> Table:
         """The dataset's table as it is now, if it is deployed as declared.
@@ -91,7 +94,7 @@ class Context:
         """
         from concord.steps.tables import frame_schema
 
-        table = self.lake.open(self.project.datasets[dataset])
+        table = self.lake.open(self.project.datasets[dataset], at=self.at)
         missing = set(frame_schema(self.project, dataset)) - set(table.columns)
         if missing:
             listed = ", ".join(sorted(missing))

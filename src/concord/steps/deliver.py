@@ -9,8 +9,7 @@ from concord.assets.changes import changes
 from concord.assets.snapshot import Published
 from concord.normalise.claims import claim_column, native_claim
 from concord.normalise.native import native
-from concord.platforms.base import Operation, Outcome, Receipt, Verb
-from concord.platforms.registry import Platform
+from concord.platforms.base import Operation, Outcome, Receipt, Sink, Verb
 from concord.steps.context import Context, Progress, Result
 from concord.steps.platforms import Mapping, mapping_for, opened
 from concord.steps.receipts import append_receipts, unsettled
@@ -101,7 +100,7 @@ def _batches(ops: Iterable[PlannedOperation], size: int) -> Iterable[list[Planne
 def _sent(
     ctx: Context,
     platform: str,
-    sink: Platform,
+    sink: Sink,
     mapping: Mapping,
     batch: Sequence[PlannedOperation],
 ) -> list[StoredReceipt]:

@@ -16,8 +16,7 @@ import polars as pl
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
 from concord.errors import CursorExpired, LostRecords, PlatformDown
-from concord.platforms.base import Page, Record
-from concord.platforms.registry import Platform
+from concord.platforms.base import Page, Record, Source
 from concord.steps.context import Context, Progress, Result
 from concord.steps.platforms import Mapping, mapping_for, opened
 from concord.steps.raw_rows import Seen, known_rows, raw_frame, seen_rows
@@ -72,9 +71,7 @@ def extract(
     )
 
 
-def _read(
-    ctx: Context, platform: str, source: Platform, cursor: str | None, scratch: Path
-) -> Spool:
+def _read(ctx: Context, platform: str, source: Source, cursor: str | None, scratch: Path) -> Spool:
     if cursor is not None:
         try:
             return _taken(ctx, platform, source.changes(cursor), scratch / "changes")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from concord.contracts.document import Contract
 from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
-from concord.platforms.registry import Platform, kind, open_platform
+from concord.platforms.registry import kind, open_platform
 from concord.steps.context import Context
+from concord.steps.watched import Watched
 from concord.sync.mapped import ClaimColumn, Mapped
 
 __all__ = ["Mapping", "mapping_for", "opened"]
@@ -71,9 +72,9 @@ def _claims(fields: FieldMap, contract: Contract) -> tuple[ClaimColumn, ...]:
 
 
 @contextmanager
-def opened(ctx: Context, platform: str) -> Iterator[Platform]:
-    """The platform's connector, closed at the end."""
+def opened(ctx: Context, platform: str) -> Iterator[Watched]:
+    """The platform's connector, every call of it watched, closed at the end."""
     declaration = ctx.project.platform(platform)
     connection = ctx.connect(declaration.connection)
     with open_platform(platform, declaration, connection, ctx.project.root) as found:
-        yield found
+        yield Watched(found, platform, ctx.at)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from concord.assets.snapshot import Change, publish
-from concord.platforms.base import CreateKey, Record
-from concord.platforms.registry import Platform
+from concord.platforms.base import CreateKey, Record, Source
 from concord.steps.acknowledge import acknowledged
 from concord.steps.context import Context
 from concord.steps.platforms import Mapping
@@ -29,7 +28,7 @@ from concord.sync.settle import match_created, settled
 __all__ = ["settle"]
 
 
-def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> int:
+def settle(ctx: Context, platform: str, source: Source, mapping: Mapping) -> int:
     """Acknowledge receipts, then settle what has none. Returns the calls it took."""
     if ctx.project.platform(platform).direction == "in":
         return 0
@@ -69,7 +68,7 @@ def settle(ctx: Context, platform: str, source: Platform, mapping: Mapping) -> i
 def _matched(
     ctx: Context,
     platform: str,
-    source: Platform,
+    source: Source,
     mapping: Mapping,
     doubtful: Sequence[PlannedOperation],
 ) -> tuple[dict[str, Record], int]:
@@ -97,7 +96,7 @@ def _matched(
     return found, sum(page.calls for page in pages)
 
 
-def _found(source: Platform, doubtful: Sequence[PlannedOperation]) -> tuple[dict[str, Record], int]:
+def _found(source: Source, doubtful: Sequence[PlannedOperation]) -> tuple[dict[str, Record], int]:
     """The record behind each operation, by op id; a create that did not land has none."""
     calls = 0
     found: dict[str, Record] = {}

@@ -75,13 +75,16 @@ def update(
             continue
         pair = base.pairs.get(column) if base is not None else None
         golden = compared(mapped, column, person.values.get(column))
-        if pair == (golden, compared(mapped, column, record.values.get(column))):
+        current = compared(mapped, column, record.values.get(column))
+        if pair == (golden, current):
             continue
         left_alone = column in record.held or (
             terms.direction == "out" and pair is not None and pair[0] == golden
         )
         if column in mapped.lists:
             sent = not left_alone and _patch(changes, column, person, record, mapped)
+            if not (sent or left_alone) and (pair is not None or person.values.get(column)):
+                changes.agreed[column] = [golden, current]
         else:
             sent = _scalar(changes, column, person, record, left_alone, agreed=pair is not None)
         if sent:
