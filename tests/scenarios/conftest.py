@@ -30,8 +30,11 @@ from concord.steps.context import Context
 from concord.steps.deploy import Action, deploy
 from concord.steps.rounds import Run, run_to_rest
 
+sys.path.append(str(Path(__file__).parent))  # what the tests of this folder share
+
+from killed import Undisturbed, run_undisturbed
+
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(Path(__file__).parent))
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)
 HEADER = (
@@ -344,7 +347,7 @@ def sixty(
     postgres: Postgres,
     radicale: Radicale,
 ) -> Callable[[], World]:
-    """Makes a world with the demo's sixty people a platform; the last one made holds the servers."""
+    """Makes a world with sixty people a platform; the last one made has the servers."""
     crowd = invent(60)
     crm = Crm(postgres)
     for row in crm_rows(crowd):
@@ -361,3 +364,9 @@ def sixty(
         return world
 
     return made
+
+
+@pytest.fixture(scope="session")
+def undisturbed(sixty: Callable[[], World]) -> Undisturbed:
+    """A run with sixty people that nobody kills."""
+    return run_undisturbed(sixty())

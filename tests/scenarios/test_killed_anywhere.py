@@ -1,4 +1,4 @@
-"""SIGKILL at every point of a run with sixty people a platform; the next run ends as if nothing was.
+"""SIGKILL at every point of a run with sixty people a platform: the next run makes it good.
 
 `make test` kills one history again and again, at each dataset and each kind of call; `make
 test-deep` kills at every point, one history each.
@@ -6,19 +6,16 @@ test-deep` kills at every point, one history each.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from end_state import State, differences, end_state
+from end_state import differences, end_state
+from killed import SIGKILLED, Undisturbed, run_in_a_process, sent
 from mortal import REQUEST, requests_watched
 
 from concord.assets.point import Point
@@ -26,35 +23,7 @@ from concord.assets.point import Point
 if TYPE_CHECKING:
     from conftest import World
 
-PROGRAM = Path(__file__).with_name("mortal.py")
-SIGKILLED = -9
-
-Make = Callable[[], "World"]
-Dies = int | Mapping[str, str] | None
-
-
-def run_in_a_process(world: World, dies: Dies) -> tuple[int, list[Point], str]:
-    """Its exit code, its points, and what it said at last."""
-    journal = world.root / "points.jsonl"
-    journal.unlink(missing_ok=True)
-    order = {
-        "root": str(world.root),
-        "connections": {name: asdict(one) for name, one in world.connections.items()},
-        "record_key": world.record_key.hex(),
-        "run": f"mortal-{datetime.now(UTC).timestamp()}",
-        "journal": str(journal),
-        "dies": dies,
-    }
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM)],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    points = [Point(**json.loads(line)) for line in journal.read_text().splitlines()]
-    return done.returncode, points, done.stderr[-2000:]
+    Make = Callable[[], World]
 
 
 def run_again(world: World) -> list[Point]:
@@ -70,42 +39,10 @@ def run_again(world: World) -> list[Point]:
     return points
 
 
-def sent(points: Iterable[Point]) -> Counter[str]:
-    """Operations that each platform certainly carried out."""
-    found: Counter[str] = Counter()
-    for one in points:
-        what = REQUEST if one.of == "address_book" else "write"
-        if (one.kind, one.what, one.when) == ("call", what, "after"):
-            found[one.of] += one.size
-    return found
-
-
 def no_operation_has_two_receipts(world: World) -> None:
     for platform in world.connections:
         receipts = world.frame(f"sync/{platform}/receipts")
         assert receipts["op_id"].is_unique().all(), platform
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """A run that nobody kills."""
-
-    points: Sequence[Point]
-    state: State
-
-
-@pytest.fixture(scope="module")
-def undisturbed(sixty: Make) -> Undisturbed:
-    world, began_at = sixty(), datetime.now(UTC)
-    before = world.versions()
-    code, points, said = run_in_a_process(world, None)
-    assert code == 0, said
-    commits = Counter(one.of for one in points if (one.kind, one.when) == ("commit", "after"))
-    del commits["ops/runs"]
-    after = world.versions()
-    assert commits == {n: v - before[n] for n, v in after.items() if v != before[n]}
-    world.settle_down()
-    return Undisturbed(points, end_state(world, began_at))
 
 
 def first_of_each(points: Sequence[Point]) -> list[dict[str, str]]:
@@ -174,8 +111,8 @@ def test_a_run_killed_at_any_point_is_made_good_by_the_next(
         no_operation_has_two_receipts(world)
         more = sum((done - sent(undisturbed.points)).values())
         repeated[more] += 1
-        for one in differences(end_state(world, began_at), undisturbed.state):
-            wrong.append(f"{number} {point}: {one}")
+        found = differences(end_state(world, began_at), undisturbed.state)
+        wrong += [f"{number} {point}: {one}" for one in found]
         print(number, point, f"{more} repeated", len(wrong), "wrong", flush=True)
         assert more == 0
     print(

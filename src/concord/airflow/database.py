@@ -19,7 +19,7 @@ from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select, update
 
 from concord.airflow.engine import Incident
-from concord.airflow.notifier import incident_marker
+from concord.airflow.notifier import KILLED, incident_marker
 
 __all__ = [
     "failed_since",
@@ -115,7 +115,7 @@ def _killed(one: TaskInstance, plan: Any) -> Incident:
         step=plan.step if plan else one.task_id,
         platform=plan.platform if plan else None,
         error="",
-        message="the task's process ended without a word; memory and signals are the usual causes",
+        message=KILLED,
         tries=one.try_number,
         at=one.end_date or datetime.now(UTC),
         marker=incident_marker(one.dag_id, one.run_id, one.task_id, one.map_index),

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 if TYPE_CHECKING:
+    from concord.assets.point import Point
     from concord.assets.table import Lake
     from concord.platforms.connection import Connection
     from concord.project import Project
     from concord.steps.context import Context, Progress, Result
 
 __all__ = ["Attempt", "Engine", "Incident", "command_context", "reading_context"]
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,13 @@ class Engine:
 
         job = project.job(attempt.job)
         context = _context(project, attempt, key=_record_key(project), tell=tell)
+        context = replace(context, at=partial(self.at, attempt))
         return run_step(job.step, context, platform=job.platform, **options)
+
+    def at(self, attempt: Attempt, point: Point) -> None:
+        """Log a point at level debug: the last one in a killed task's log says where it died."""
+        where = {"kind": point.kind, "of": point.of, "what": point.what, "size": point.size}
+        log.debug(f"{point.when} a {point.kind}", job=attempt.job, **where)
 
     def record(self, project: Project, incidents: Sequence[Incident]) -> None:
         """Write incidents to ops/incidents; those already there are left alone."""

@@ -11,13 +11,19 @@ from airflow.sdk.bases.notifier import BaseNotifier
 from concord.airflow.engine import Engine, Incident
 from concord.errors import ConcordError
 
-__all__ = ["ConcordNotifier", "incident_marker", "incident_of"]
+__all__ = ["KILLED", "ConcordNotifier", "incident_marker", "incident_of"]
+
+KILLED = "the task's process ended without a word; memory and signals are the usual causes"
 
 log = structlog.get_logger(__name__)
 
 
 class ConcordNotifier(BaseNotifier):
-    """Write an incident after a task's last try; never fails the run itself."""
+    """Write an incident after a task's last try; never fails the run itself.
+
+    A task's process that is killed cannot tell: its Dag run's failure does it, in the Dag
+    processor. Either way it is the same incident, and the first to write it has said it.
+    """
 
     def __init__(self, engine: Engine | None = None) -> None:
         super().__init__()
@@ -36,19 +42,24 @@ def incident_of(context: Any) -> Incident:
     """The incident that a failure callback's *context* tells of."""
     ti, task = context["ti"], context["task"]
     error = context.get("exception")
-    ours = isinstance(error, ConcordError)
     return Incident(
-        kind="failed",
+        kind="killed" if error is None else "failed",
         dag=ti.dag_id,
         task=ti.task_id,
         step=getattr(task, "step", ti.task_id),
         platform=getattr(task, "platform", None),
         error=type(error).__qualname__ if error is not None else "",
-        message=str(error) if ours else "the task ended without an error of its own",
+        message=_message(error),
         tries=ti.try_number,
         at=datetime.now(UTC),
         marker=incident_marker(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
     )
+
+
+def _message(error: object) -> str:
+    if error is None:
+        return KILLED
+    return str(error) if isinstance(error, ConcordError) else "an error that is not Concord's own"
 
 
 def incident_marker(dag: str, run: str, task: str, map_index: int | None) -> str:

@@ -1,0 +1,136 @@
+"""kill -9 on Airflow's own scheduler, with sixty people on three real platforms."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from end_state import differences, end_state
+from killed import Undisturbed
+from reaper import Reaper
+from rich.console import Console
+
+from concord.airflow.front import RunReport, run_in_front
+from concord.project import write_resolved
+
+if TYPE_CHECKING:
+    from conftest import World
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+DAG_FILE = '''"""Every Airflow Dag."""
+
+from fatal import FatalOperator
+
+from concord.airflow import render_dags
+
+globals().update(render_dags(__file__, operator=FatalOperator))
+'''
+
+
+@pytest.fixture
+def world(sixty: Callable[[], World]) -> World:
+    """Sixty people a platform, and a project that Airflow can run."""
+    made = sixty()
+    made.edit_file("concord.yaml", "lake: .concord/demo/lake", "lake: lake")
+    made.edit_file("concord.yaml", "first_delay_s: 2", "first_delay_s: 0.2")
+    made.deploy()
+    write_resolved(made.root)
+    (made.root / "dags").mkdir()
+    (made.root / "dags" / "contact_sync.py").write_text(DAG_FILE)
+    fatal(made)
+    return made
+
+
+def fatal(world: World, **points: Any) -> None:
+    """Let tasks, or the worker, die at these points."""
+    told = [{"whom": whom, "point": one} for whom, some in points.items() for one in some]
+    (world.root / "fatal.json").write_text(json.dumps(told))
+
+
+def alive(world: World) -> bool:
+    """Whether every point that was to be fatal was reached."""
+    return json.loads((world.root / "fatal.json").read_text()) == []
+
+
+def run(world: World) -> RunReport:
+    known = {
+        name: {
+            "conn_type": one.kind,
+            "host": one.host,
+            "port": one.port,
+            "login": one.login,
+            "password": one.password,
+            "schema": one.schema,
+            "extra": dict(one.extra),
+        }
+        for name, one in world.connections.items()
+    }
+    known["concord_record_key"] = {"conn_type": "generic", "password": world.record_key.decode()}
+    variables = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in known.items()}
+    variables |= {"CONCORD_ENV": "demo", "PYTHONPATH": str(Path(__file__).parent)}
+    return run_in_front(
+        world.root,
+        world.root / ".concord" / "airflow",
+        extra=variables,
+        console=Console(file=io.StringIO()),
+    )
+
+
+def ends(report: RunReport, step: str, platform: str | None = None) -> list[str]:
+    return [one.state for one in report.tasks if (one.step, one.platform) == (step, platform)]
+
+
+def test_killed_while_publishing_and_while_delivering_it_ends_as_if_nothing_was(
+    world: World, undisturbed: Undisturbed
+) -> None:
+    began_at = datetime.now(UTC)
+    fatal(
+        world,
+        task=[{"of": "golden/contacts", "when": "after"}],
+        worker=[{"of": "address_book", "what": "write", "when": "after"}],
+    )
+    first = run(world)
+    assert alive(world)
+    assert ends(first, "survivorship")[1:2] == ["success"]
+    assert "signal 9" in first.text
+    unsent = {"of": "newsletter", "what": "write", "when": "before"}
+    fatal(world, task=[unsent, unsent])
+    second = run(world)
+    assert alive(world)
+    assert second.exit_code == 1
+    assert "failed" in ends(second, "deliver", "newsletter")
+    told = [(one["kind"], one["step"], one["platform"]) for one in world.rows("ops/incidents")]
+    assert told == [("killed", "deliver", "newsletter")]
+    third = run(world)
+    assert (third.exit_code, third.text) == (0, "")
+    world.settle_down()
+    assert differences(end_state(world, began_at), undisturbed.state) == []
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_five_times_at_random_it_ends_as_if_nothing_was(
+    world: World, undisturbed: Undisturbed, seed: int
+) -> None:
+    began_at, chance, kills = datetime.now(UTC), random.Random(seed), 0
+    for _ in range(20):
+        with Reaper(chance) as reaper:
+            report = run(world)
+        kills += bool(reaper.killed)
+        print(seed, reaper.killed or "over before", report.exit_code, flush=True)
+        if kills == 5:
+            break
+    assert kills == 5
+    last = run(world)
+    assert (last.exit_code, last.text) == (0, "")
+    assert {one["kind"] for one in world.rows("ops/incidents")} <= {"killed"}
+    world.settle_down()
+    assert differences(end_state(world, began_at), undisturbed.state) == []
