@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from simulated_world import World
 
 NAMES = st.sampled_from(["ann", "ann", "ann", "ann", "Ann ", "bob", "Dee", BAD, POISON])
 PHONES = st.sampled_from(["1", "2", " 3", "x4", None, POISON])
-EMAILS = st.sampled_from(["a", "a", "a", "B ", "b", "c", "D"])
+EMAILS = st.sampled_from(["a@x", "a@x", "a@x", "B@x ", "b@x", "c@x", "D@x"])
 CLAIMS = st.sampled_from([None, None, "granted", "granted", "withdrawn"])
 ON = st.sampled_from("ABC")
 NUMBER = st.integers(0, 11)
@@ -42,6 +43,8 @@ def options(*audiences: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 class Sync(RuleBasedStateMachine):
+    furnished: Callable[..., World] = World
+
     @initialize(
         a=options("all"),
         b=options("all", "existing"),
@@ -49,7 +52,7 @@ class Sync(RuleBasedStateMachine):
         seeded=st.sampled_from([True, True, False]),
     )
     def start(self, a: Any, b: Any, c: Any, seeded: bool) -> None:
-        self.world = World(A=a, B=b, C=c)
+        self.world = type(self).furnished(A=a, B=b, C=c)
         self.ledger = Ledger(self.world)
         if seeded:
             self.world.create("A", phone="1", claim="granted", tier="t1")
@@ -181,15 +184,18 @@ class Sync(RuleBasedStateMachine):
         self.ledger.check()
 
 
-def search(examples: int, steps: int) -> None:
+def search(
+    examples: int, steps: int, machine: type[RuleBasedStateMachine] = Sync, **more: Any
+) -> None:
     run_state_machine_as_test(
-        Sync,
+        machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
+            **more,
         ),
     )
 
