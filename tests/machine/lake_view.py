@@ -89,7 +89,9 @@ class LakeView:
     def golden(self) -> Golden:
         rows, record = self._read("golden/contacts")
         read = [set(one) for one in (record.extra.get("covered", {}) if record else {}).values()]
-        covered = frozenset(set.intersection(*read)) if len(read) == len(self.names) else frozenset()
+        covered = (
+            frozenset(set.intersection(*read)) if len(read) == len(self.names) else frozenset()
+        )
         persons = {row["person_id"]: _person(row) for row in rows}
         return Golden(persons, {}, covered, len(read) == len(self.names))
 
