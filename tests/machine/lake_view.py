@@ -1,4 +1,4 @@
-"""What stands in the lake, in the words of the simulation, so that its invariants can look at it."""
+"""What stands in the lake, in the words of the simulation, for its invariants to look at."""
 
 from __future__ import annotations
 
