@@ -24,7 +24,7 @@ class Fatal(Engine):
         place = Path(os.environ["CONCORD_PROJECT"]) / "fatal.json"
         left = json.loads(place.read_text())
         for number, one in enumerate(left):
-            if one["point"].items() <= asdict(point).items():
+            if one["point"].items() <= {**asdict(point), "job": attempt.job}.items():
                 place.write_text(json.dumps(left[:number] + left[number + 1 :]))
                 os.kill(os.getpid() if one["whom"] == "task" else os.getppid(), signal.SIGKILL)
                 time.sleep(60)  # the worker's end is ours

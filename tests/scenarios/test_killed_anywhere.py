@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -57,13 +57,12 @@ def first_of_each(points: Sequence[Point]) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def test_one_history_killed_at_every_dataset_and_call_ends_as_if_nothing_was(
-    sixty: Make, undisturbed: Undisturbed
+def killed_again_and_again(
+    sixty: Make, undisturbed: Undisturbed, fatal: Sequence[Mapping[str, str]]
 ) -> None:
+    """One history: every run but the last dies at its point; it ends as if nothing was."""
     world, began_at = sixty(), datetime.now(UTC)
     done: Counter[str] = Counter()
-    fatal = first_of_each(undisturbed.points)
-    assert len(fatal) > 30
     for dies in fatal:
         code, points, said = run_in_a_process(world, dies)
         assert code == SIGKILLED, (dies, said)
@@ -74,27 +73,26 @@ def test_one_history_killed_at_every_dataset_and_call_ends_as_if_nothing_was(
     assert done == sent(undisturbed.points)
 
 
-@pytest.mark.parametrize("what", ["find", "read"])
-def test_a_run_killed_while_it_settles_what_a_killed_one_sent_ends_as_if_nothing_was(
-    sixty: Make, undisturbed: Undisturbed, what: str
+def test_killed_at_every_dataset_and_call_it_ends_as_if_nothing_was(
+    sixty: Make, undisturbed: Undisturbed
 ) -> None:
-    world, began_at = sixty(), datetime.now(UTC)
-    done: Counter[str] = Counter()
-    for dies in (
+    fatal = first_of_each(undisturbed.points)
+    assert len(fatal) > 30
+    killed_again_and_again(sixty, undisturbed, fatal)
+
+
+def test_killed_while_it_settles_what_a_killed_run_sent_it_ends_as_if_nothing_was(
+    sixty: Make, undisturbed: Undisturbed
+) -> None:
+    fatal = (
         {"of": "address_book", "what": REQUEST, "when": "after"},
-        {"of": "address_book", "what": what, "when": "before"},
-        {"of": "address_book", "what": what, "when": "after"},
+        {"of": "address_book", "what": "find", "when": "before"},
+        {"of": "address_book", "what": "read", "when": "after"},
         {"of": "sync/address_book/receipts", "when": "before"},
         {"of": "crm", "what": "write", "when": "after"},
         {"of": "crm", "what": "find", "when": "after"},
-    ):
-        code, points, said = run_in_a_process(world, dies)
-        assert code == SIGKILLED, (dies, said)
-        done += sent(points)
-    done += sent(run_again(world))
-    assert differences(end_state(world, began_at), undisturbed.state) == []
-    no_operation_has_two_receipts(world)
-    assert done == sent(undisturbed.points)
+    )
+    killed_again_and_again(sixty, undisturbed, fatal)
 
 
 @pytest.mark.deep

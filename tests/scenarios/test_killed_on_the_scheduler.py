@@ -100,8 +100,8 @@ def test_killed_while_publishing_and_while_delivering_it_ends_as_if_nothing_was(
     assert alive(world)
     assert ends(first, "survivorship")[1:2] == ["success"]
     assert "signal 9" in first.text
-    unsent = {"of": "newsletter", "what": "write", "when": "before"}
-    fatal(world, task=[unsent, unsent])
+    delivering = {"job": "deliver.newsletter", "kind": "call", "when": "before"}
+    fatal(world, task=[delivering | {"what": "write"}, delivering | {"what": "find"}])
     second = run(world)
     assert alive(world)
     assert second.exit_code == 1

@@ -50,6 +50,7 @@ class _Run:
         self.sweep = sweep
         self.began_at = datetime.now(UTC)
         self.blind = False
+        self.moved = False
         self.plans = plan_all(project)
         self.tasks = {(plan.dag_id, t.task_id): t for plan in self.plans for t in plan.tasks}
         self.known: frozenset[str] = frozenset()
@@ -95,6 +96,8 @@ class _Run:
     def _tell_with_step(self, event: Event) -> None:
         plan = self.tasks.get((event.dag, event.task))
         step, platform = (plan.step, plan.platform or plan.team) if plan else (event.task, None)
+        # A plan succeeds also when it finds nothing new; every other step is skipped then.
+        self.moved |= event.state == "success" and step != "plan"
         tell(
             Event(
                 event.what,
@@ -110,15 +113,19 @@ class _Run:
         )
 
     def _sweep(self) -> tuple[str, ...]:
-        """Trigger what is behind, most upstream first, while it helps; returns what still is."""
+        """Trigger what is behind, most upstream first, while it helps; returns what still is.
+
+        The same Dags may be behind twice: what they delivered came back, and rang no bell.
+        """
         from concord.airflow import database
 
         before: tuple[str, ...] = ()
         for number in range(self.order.rounds + 1):
             behind = self._behind()
-            if behind in ((), before) or number == self.order.rounds:
+            stuck = behind == before and not self.moved
+            if not behind or stuck or number == self.order.rounds:
                 return behind
-            before = behind
+            before, self.moved = behind, False
             wanted = most_upstream(behind, self.plans)
             tell(Event("stage", text=f"catching up: {', '.join(wanted)}"))
             database.trigger(wanted, {})
