@@ -34,7 +34,6 @@ def test_a_date_is_read_when_it_says_one_thing(written: str) -> None:
     "written",
     [
         "03/02/1980",
-        "--0203",
         "1980-02",
         "1980",
         "03.02.80",
@@ -50,6 +49,12 @@ def test_a_date_is_read_when_it_says_one_thing(written: str) -> None:
 def test_a_date_that_is_partial_ambiguous_or_impossible_is_not_guessed(written: str) -> None:
     assert read_date(written) is None
     assert calendar_date(f" {written} ") == written
+
+
+@pytest.mark.parametrize("written", ["--0203", "--02-03", "--1231"])
+def test_a_birthday_without_its_year_is_no_date_and_no_fault(written: str) -> None:
+    assert read_date(written) is None
+    assert calendar_date(f" {written} ") is None
 
 
 def test_a_slashed_date_is_read_only_when_day_and_month_cannot_be_confused() -> None:

@@ -14,6 +14,7 @@ _YEAR_FIRST = re.compile(
     r"(?P<y>[0-9]{4})(?P<sep>[-./]?)(?P<m>[0-9]{1,2})(?P=sep)(?P<d>[0-9]{1,2})" + _MIDNIGHT
 )
 _DAY_FIRST = re.compile(r"(?P<d>[0-9]{1,2})\. ?(?P<m>[0-9]{1,2})\. ?(?P<y>[0-9]{4})")
+_YEARLESS = re.compile(r"--(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12][0-9]|3[01])")
 _SLASHED = re.compile(r"(?P<a>[0-9]{1,2})/(?P<b>[0-9]{1,2})/(?P<y>[0-9]{4})")
 _INSTANT = re.compile(
     r"(?P<y>[0-9]{4})(?P<dash>-?)(?P<mo>[0-9]{2})(?P=dash)(?P<d>[0-9]{2})[Tt ]"
@@ -26,8 +27,14 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def calendar_date(value: str) -> str | None:
-    """The date as ``YYYY-MM-DD``, or the text trimmed when it is not exactly one date."""
+    """The date as ``YYYY-MM-DD``, or the text trimmed when it is not exactly one date.
+
+    None for a birthday without its year (vCard ``--0203``): nobody knows the date, and the platform
+    keeps the day.
+    """
     found = read_date(value)
+    if _YEARLESS.fullmatch(line(value) or ""):
+        return None
     return line(value) if found is None else found.isoformat()
 
 
