@@ -14,7 +14,7 @@ from concord.sync.base import Base
 from concord.sync.cells import Claim
 from concord.sync.fold import fold_base, foldings
 from concord.sync.mapped import Mapped
-from concord.sync.observe import Row, is_older, observe, same_row
+from concord.sync.observe import Reading, Row, observe, same_row
 from concord.sync.operations import PlannedOperation, StoredReceipt
 from concord.sync.settle import match_created, ops_on, settled, unsettled
 from concord.sync.values import load
@@ -231,6 +231,13 @@ class Remote(Datasets):
             claims=claims_of(image),
         )
         return observe(row, seen, self.mapping(name), ops=folding.ops)
+
+
+def is_older(row: Row | None, reading: Reading) -> bool:
+    """Whether a delta of a lagging replica shows a state from before the one we know (rule 7)."""
+    if row is None or row["modified_at"] is None or reading.modified_at is None:
+        return False
+    return bool(reading.modified_at < row["modified_at"])
 
 
 def claims_of(image: Mapping[str, Any]) -> dict[str, Claim]:

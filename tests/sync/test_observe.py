@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync_values import MARKETING, at, edit, elements, mapping, natives, read
 
 from concord.sync.cells import Cell, Claim, Stamp, cells_of
-from concord.sync.observe import Reading, Row, Sent, is_older, observe, same_row
+from concord.sync.observe import Reading, Row, Sent, observe, same_row
 
 WORDS = st.sampled_from(["ann", "Ann", "bob", " x", None])
 VALUES = st.fixed_dictionaries(
@@ -331,11 +331,3 @@ def test_a_new_version_alone_is_not_worth_a_row() -> None:
     assert same_row(row, touched)
     assert not same_row(row, then(row, phone="2"))
     assert not same_row(row, None)
-
-
-def test_an_image_from_before_the_known_one_is_older() -> None:
-    row = {**row_of(), "modified_at": at(5)}
-    assert is_older(row, read({}, modified_at=at(4)))
-    assert not is_older(row, read({}, modified_at=at(5)))
-    assert not is_older(row, read({}))
-    assert not is_older(None, read({}, modified_at=at(4)))

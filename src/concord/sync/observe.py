@@ -15,7 +15,7 @@ from concord.sync.cells import Cell, Claim, Key, Stamp, Stamps, cells_of, struct
 from concord.sync.mapped import Mapped
 from concord.sync.values import Json, Values, alike, dump, load
 
-__all__ = ["Reading", "Row", "Sent", "is_older", "observe", "same_row"]
+__all__ = ["Reading", "Row", "Sent", "observe", "same_row"]
 
 Row = dict[str, Any]
 """A row of raw/<platform>: ``cells`` as structs, ``fields`` as JSON text."""
@@ -97,17 +97,6 @@ def same_row(one: Row | None, other: Row | None) -> bool:
     differs in nothing else need not be written.
     """
     return _told(one) == _told(other)
-
-
-def is_older(row: Row | None, reading: Reading) -> bool:
-    """Whether a delta shows a state from before the one we know (rule 7): it is dropped then.
-
-    Not to be asked of a full listing, which shows what is there now whatever its dates say. A
-    platform without dates is believed.
-    """
-    if row is None or row["modified_at"] is None or reading.modified_at is None:
-        return False
-    return bool(reading.modified_at < row["modified_at"])
 
 
 _UNTOLD = ("version", "modified_at", "_row_hash")
