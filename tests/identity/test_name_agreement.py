@@ -39,6 +39,14 @@ def named(
         (named("Juergen", "Loew"), named("Jürgen", "Löw")),
         (named("Tobais", "Huber"), named("Tobias", "Huber")),
         (named("Jun", "Tanaka"), named("Jun", "Tanaka")),
+        (
+            named("Anna", "Gruber", None, date(1980, 2, 13)),
+            named("Anna", "Gruber", None, date(1980, 2, 18)),
+        ),
+        (
+            named("Anna", "Gruber", None, date(1980, 2, 13)),
+            named("Anna", "Gruber", None, date(1981, 2, 13)),
+        ),
     ],
 )
 def test_one_person_written_in_two_ways_agrees(one: Named, other: Named) -> None:
@@ -56,6 +64,14 @@ def test_one_person_written_in_two_ways_agrees(one: Named, other: Named) -> None
         (
             named("Robert", "Huber", None, date(1950, 1, 1)),
             named("Robert", "Huber", None, date(1980, 1, 1)),
+        ),
+        (
+            named("Robert", "Huber", None, date(1955, 3, 4)),
+            named("Robert", "Huber", None, date(1985, 3, 4)),
+        ),
+        (
+            named("Anna", "Gruber", None, date(1980, 2, 13)),
+            named("Anne", "Gruber", None, date(1980, 2, 18)),
         ),
         (named("Robert", "Huber sen."), named("Robert", "Huber jun.")),
         (named("John", "Smith III"), named("John", "Smith Jr.")),

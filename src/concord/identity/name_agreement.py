@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from functools import cache, lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -28,6 +28,7 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae"
 _VOWELS = frozenset("aeiouy")
 _UMLAUT = re.compile("([aou])e")
 _TYPO_LENGTH = 5
+_GENERATION_YEARS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Named:
     family: str | None
     full: str | None
     born: date | None
+
+
+class _Birth(Enum):
+    """How two birth dates go together."""
+
+    SAME = auto()
+    NEAR = auto()  # a slip of the keyboard apart
+    OTHER = auto()
+    UNKNOWN = auto()
 
 
 class Agreement(IntEnum):
@@ -56,8 +66,9 @@ def agree(one: Named, other: Named, *, by_email: bool) -> bool:
     """Whether nothing speaks against the two being one person, and the given name speaks for it.
 
     A side without a whole name agrees behind a shared e-mail address, never behind a phone.
-    Different birth dates or generation words (Jr., III) speak against it, as do two different
-    given names: twins, siblings, Martin and Martina. A generation word on one side only is how
+    Different birth dates or generation words (Jr., III) speak against it (but for one slip of the
+    keyboard in the birth date of two people who are called the same), as do two different given
+    names: twins, siblings, Martin and Martina. A generation word on one side only is how
     father and son are told apart, so it needs the same birth date.
     """
     return agreement(one, other) >= (Agreement.MAILBOX if by_email else Agreement.INITIAL)
@@ -66,10 +77,13 @@ def agree(one: Named, other: Named, *, by_email: bool) -> bool:
 def agreement(one: Named, other: Named) -> Agreement:
     """How far two names go together."""
     left, right = _read(one), _read(other)
-    born = _same_birth(one.born, other.born)
-    if born is False or (left.generation and right.generation and _differ(left, right)):
+    birth = _birth(one.born, other.born)
+    if birth is _Birth.OTHER or (left.generation and right.generation and _differ(left, right)):
         return Agreement.AGAINST
     names = _names_agree(left, right)
+    if birth is _Birth.NEAR:
+        return Agreement.LIKE if names is Agreement.SAME else Agreement.AGAINST
+    born = birth is _Birth.SAME
     if born and left.given and right.given and left.family and right.family:
         names = _REASSURED.get(names, names)
     if names is not Agreement.AGAINST and _differ(left, right) and not born:
@@ -93,14 +107,17 @@ def _differ(left: _Name, right: _Name) -> bool:
     return left.generation != right.generation
 
 
-def _same_birth(one: date | None, other: date | None) -> bool | None:
-    """None when one is missing, a filler, or the other with day and month swapped."""
+def _birth(one: date | None, other: date | None) -> _Birth:
+    """A filler says nothing, nor do day and month swapped; one slip is not a generation."""
     if one is None or other is None or one in _FILLERS or other in _FILLERS:
-        return None
+        return _Birth.UNKNOWN
     if one == other:
-        return True
-    swapped = one.year == other.year and (one.month, one.day) == (other.day, other.month)
-    return None if swapped else False
+        return _Birth.SAME
+    if one.year == other.year and (one.month, one.day) == (other.day, other.month):
+        return _Birth.UNKNOWN
+    slip = DamerauLevenshtein.distance(one.isoformat(), other.isoformat()) == 1
+    near = slip and abs(one.year - other.year) < _GENERATION_YEARS
+    return _Birth.NEAR if near else _Birth.OTHER
 
 
 def _names_agree(left: _Name, right: _Name) -> Agreement:
