@@ -20,6 +20,10 @@ from simulated_platform import Down
 from steps_world import StepsWorld
 from test_sync_machine import ON, Sync, search
 
+UNSHRUNK = [
+    Phase.generate
+]  # a run takes a second: making a trace short takes longer than reading it
+
 
 class Steps(Sync):
     """Adds what only real steps can meet, and looks at the end whether all is well."""
@@ -51,9 +55,9 @@ def machine(make_world: Callable[..., Any]) -> type[Steps]:
 
 
 def test_whatever_happens_the_steps_lose_double_and_missend_nothing(machine: type[Steps]) -> None:
-    search(2, 8, machine, phases=[Phase.generate])
+    search(2, 8, machine, phases=UNSHRUNK)
 
 
 @pytest.mark.deep
 def test_a_long_search_over_the_steps_finds_nothing_either(machine: type[Steps]) -> None:
-    search(int(os.environ.get("CONCORD_STEPS_EXAMPLES", "200")), 20, machine)
+    search(int(os.environ.get("CONCORD_STEPS_EXAMPLES", "200")), 20, machine, phases=UNSHRUNK)

@@ -162,6 +162,12 @@ class World:
     def restore(self, record: str) -> None:
         self.on(record).restore(record)
         self.stirred.add(record)
+        stored = self.on(record).records[record]
+        said = stored.claim
+        if said and said.state == "granted" and said.at and stored.claimed_by == "them":
+            for email in stored.emails:  # read anew, the claim stands beside these
+                key = canon(email) or ""
+                self.grants[key] = max(self.grants.get(key, said.at), said.at)
 
     def known(self, record: str) -> dict[str, Any] | None:
         """The record's native fields as raw has them, while raw has it alive."""

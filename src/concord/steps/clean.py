@@ -24,7 +24,7 @@ from concord.steps.context import Context, Result
 from concord.steps.platforms import Mapping, mapping_for
 from concord.steps.positions import RULES, positions
 from concord.steps.quarantine import judged_rows
-from concord.steps.reading import reading_of
+from concord.steps.reading import is_news, reading_of
 from concord.steps.tables import frame_schema
 from concord.sync.last_good import last_good
 
@@ -83,13 +83,14 @@ def clean(ctx: Context, *, platform: str) -> Result:
     held = publish(ctx.open(f"quarantine/{platform}"), quarantine, upto=upto, run=ctx.run)
     table.refresh()
 
-    def work(_table: Table, cursors: Lookup[str, int]) -> Change:
+    def work(current: Table, cursors: Lookup[str, int]) -> Change:
         one = judged(cursors)
         live = _live(raw)
         breaker(one.report, open_rows=held.rows, live_rows=live, contract=named)
         reading = reading_of(raw.newest_record())
         extra = {"columns": list(reading.columns)} if reading else {}
-        return Change(one.rows, one.gone, rules=one.report.counts, extra=extra)
+        news = is_news(current, extra)
+        return Change(one.rows, one.gone, rules=one.report.counts, extra=extra, force=news)
 
     published = publish(table, work, upto=upto, run=ctx.run)
     seen = sum(one.seen for one in done.values())

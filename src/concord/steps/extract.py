@@ -144,7 +144,8 @@ class _Reading:
             gone = self._gone_places()
         rows = pl.concat(frames).unique("record_id", keep="last", maintain_order=True)
         reading = Readings(spool.cursor, fields.digest, fields.columns)
-        return Change(rows, gone, extra=reading.to_extra())
+        news = before is None or before.columns != reading.columns
+        return Change(rows, gone, extra=reading.to_extra(), force=news)
 
     def _rows(self, records: Sequence[tuple[str, Record]]) -> pl.DataFrame:
         seen = [Seen(record_id, record, self._seen_at) for record_id, record in records]

@@ -9,7 +9,7 @@ from typing import Any
 from concord.assets.commit import CommitRecord
 from concord.assets.table import Table
 
-__all__ = ["READING", "Readings", "covered_by", "reading_of"]
+__all__ = ["READING", "Readings", "covered_by", "is_news", "reading_of"]
 
 READING = "reading"
 
@@ -52,3 +52,14 @@ def covered_by(inputs: Mapping[str, Table]) -> dict[str, list[str]]:
             if columns is not None:
                 covered[name.split("/", 1)[1]] = list(columns)
     return covered
+
+
+def is_news(table: Table, extra: Mapping[str, Any]) -> bool:
+    """Whether *extra* says of readings what the table's last commit did not say.
+
+    Then a snapshot is due though no row changed: those downstream wait for a platform to be read,
+    or read with a column, and an empty one has no rows to tell them.
+    """
+    last = table.newest_record()
+    known = last.extra if last else {}
+    return any((known.get(name) or None) != (value or None) for name, value in extra.items())

@@ -17,7 +17,7 @@ from concord.steps.context import Context, Result
 from concord.steps.positions import RULES as RULES_CURSOR
 from concord.steps.positions import positions
 from concord.steps.quarantine import judged_rows
-from concord.steps.reading import covered_by
+from concord.steps.reading import covered_by, is_news
 
 __all__ = ["survivorship"]
 
@@ -74,7 +74,13 @@ def survivorship(ctx: Context) -> Result:
         live = max(table.count(), one.verdict.accepted.height)
         breaker(one.verdict.report, open_rows=held.rows, live_rows=live, contract=contract)
         extra = {"covered": covered_by(inputs)}
-        return Change(one.verdict.accepted, one.gone, rules=one.verdict.report.counts, extra=extra)
+        return Change(
+            one.verdict.accepted,
+            one.gone,
+            rules=one.verdict.report.counts,
+            extra=extra,
+            force=is_news(table, extra),
+        )
 
     published = publish(golden, work, upto=upto, run=ctx.run)
     seen = sum(len(one.persons) for one in done.values())
