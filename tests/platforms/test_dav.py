@@ -274,12 +274,25 @@ def test_a_short_pause_is_kept_and_a_long_one_is_handed_on(hostile: Hostile, wri
     assert len(hostile.asked) == 1
 
 
-def test_a_pause_may_be_told_as_a_date(hostile: Hostile) -> None:
-    late = {"Retry-After": "Wed, 21 Oct 2055 07:28:00 GMT"}
-    hostile.answer = lambda asked: Said(429, b"", late)
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [
+        ("Wed, 21 Oct 2055 07:28:00 GMT", 86_400),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 86_400),
+        ("9" * 400, 86_400),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", 5),
+        ("soon", 5),
+        ("-1", 5),
+    ],
+)
+def test_a_pause_is_a_number_or_a_date_and_never_more_than_a_day(
+    hostile: Hostile, stated: str, seconds: float
+) -> None:
+    hostile.answer = lambda asked: Said(429, b"", {"Retry-After": stated})
     error = caught(lambda: Dav("b", hostile.connection()).read("GET", "/"), Throttled, "wait")
     assert isinstance(error, Throttled)
-    assert error.retry_after_s > 1e8
+    assert error.retry_after_s == seconds
 
 
 def test_nobody_at_the_address_is_an_error_of_the_platform(hostile: Hostile) -> None:

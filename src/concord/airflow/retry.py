@@ -13,6 +13,8 @@ from concord.errors import ConcordError, Throttled
 
 __all__ = ["SyncPolicy", "backoff_s"]
 
+_LONGEST_WAIT_S = 86_400.0  # whatever a platform names
+
 
 class SyncPolicy(RetryPolicy):
     """Fail at once on a terminal error, wait as told when throttled, else back off.
@@ -33,7 +35,7 @@ class SyncPolicy(RetryPolicy):
     ) -> RetryDecision:
         """Decide by the error's class; anything that is not ours may pass."""
         if isinstance(exception, Throttled):
-            wait = timedelta(seconds=exception.retry_after_s)
+            wait = timedelta(seconds=min(exception.retry_after_s, _LONGEST_WAIT_S))
             return RetryDecision.retry(wait, "the platform named the time to wait")
         if isinstance(exception, ConcordError) and not exception.transient:
             return RetryDecision.fail("trying again changes nothing")

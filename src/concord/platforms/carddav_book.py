@@ -33,6 +33,7 @@ _FOUND = (None, 200)
 _GONE = (404, 410)
 _TRUNCATED = 507  # RFC 6578 3.6: more to come
 _MOST_ROUNDS = 10_000
+_MOST_CARDS = 1_000_000
 _PREFIX, _SUFFIX = "concord-", ".vcf"
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _TEXT = f"{CARD}address-data"
@@ -90,6 +91,7 @@ class Book:
             PlatformRefused: no address book, no rights, or no sync-collection (RFC 6578).
         """
         seen: dict[str, bool] = {}
+        tokens = {token}
         for _ in range(_MOST_ROUNDS):
             answer = self.dav.read("REPORT", self.path, sync_collection(token), depth="0")
             if answer.status != 207:
@@ -97,18 +99,17 @@ class Book:
             told = multistatus(answer.body, self.dav.platform)
             if told.token is None:
                 raise UnreadableInput(self.dav.platform, "the server's answer has no sync token")
-            truncated = False
-            for response in told.responses:
-                truncated = truncated or response.status == _TRUNCATED
-                name = self._name(response.href)
-                if name is not None and response.status in (*_FOUND, *_GONE):
-                    seen[name] = response.status in _FOUND
+            truncated = any(response.status == _TRUNCATED for response in told.responses)
+            seen |= self._told(told.responses)
             if not truncated or told.token == token:
                 self._there = True
                 present = [name for name, there in seen.items() if there]
                 gone = [name for name, there in seen.items() if not there]
                 return Changed(present, gone, told.token)
             token = told.token
+            if token in tokens or len(seen) > _MOST_CARDS:
+                break
+            tokens.add(token)
         raise UnreadableInput(self.dav.platform, "the server never finishes its list of changes")
 
     def fetch(self, names: Sequence[str]) -> list[Record]:
@@ -201,6 +202,15 @@ class Book:
                 self._there = True
                 found |= _card_of(name, response)
         return found
+
+    def _told(self, responses: Sequence[Response]) -> dict[str, bool]:
+        """Whether each card is there; one that is called both is, since it is read then."""
+        there: dict[str, bool] = {}
+        for response in responses:
+            name = self._name(response.href)
+            if name is not None and response.status in (*_FOUND, *_GONE):
+                there[name] = there.get(name, False) or response.status in _FOUND
+        return there
 
     def _name(self, href: str) -> str | None:
         """The last part of an address directly in this book; None for anything else."""

@@ -1,7 +1,8 @@
 """Which encoding a text file has, and the digest of its bytes.
 
-In this order: a byte order mark, the declared encoding, UTF-8 if every byte fits, UTF-16 or UTF-32
-by where their zero bytes stand, UTF-8 if most lines that are not ASCII fit (the others are damaged
+In this order: a byte order mark, the declared encoding, UTF-16 or UTF-32 by where their zero bytes
+stand (in the beginning of the file, or in its first headers, which are ASCII also where no name
+below them is), UTF-8 if every byte fits or most lines that are not ASCII do (the others are damaged
 rows), and at last cp1252, or another code page if the text makes no sense in that one.
 """
 
@@ -18,6 +19,7 @@ __all__ = ["Encoding", "Scan", "known_encoding", "scan"]
 
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 16
+_HEADERS = 16  # bytes
 _MARKS = (  # the longer ones first: UTF-16's mark begins UTF-32's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -44,6 +46,11 @@ class Encoding:
     found: str = "declared"
 
     @property
+    def guessed(self) -> bool:
+        """Whether nothing but the look of the letters tells it."""
+        return self.found.startswith("guessed")
+
+    @property
     def errors(self) -> str:
         """How the codec carries what it cannot read, so that the same bytes can be written."""
         return "surrogatepass" if self.codec.startswith(("utf-16", "utf-32")) else "surrogateescape"
@@ -63,7 +70,7 @@ def known_encoding(name: str) -> bool:
     try:
         codecs.lookup(name)
         "".encode(name)
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):
         return False
     return True
 
@@ -80,7 +87,7 @@ def scan(stream: BinaryIO, declared: str | None) -> Scan:
         digest.update(block)
         fits = fits and _fits(decoder, block, final=False)
     fits = fits and _fits(decoder, b"", final=True)
-    encoding = _marked(head) or _declared(declared) or _wide(head)
+    encoding = _marked(head) or _declared(declared) or _wide(head) or _wide(head[:_HEADERS])
     if encoding is None and fits:
         encoding = Encoding("utf-8", found="detected")
     if encoding is None:

@@ -16,12 +16,12 @@ from typing import TextIO
 
 from concord.errors import UnreadableInput
 
-__all__ = ["LONGEST_CELL", "Row", "line_end", "render", "rows", "with_cells"]
+__all__ = ["LONGEST_CELL", "MOST_CELLS", "Row", "line_end", "render", "rows", "with_cells"]
 
 LONGEST_CELL = 131_072  # characters; the csv module's own limit
 _LONGEST_LINE = 1 << 20
 _MOST_LINES = 1_000  # that one row may go over
-_MOST_CELLS = 4_096
+MOST_CELLS = 4_096
 _MOST_ROWS = 5_000_000
 _MOST_LINES_AGAIN = 2_000_000  # lines read again after damage, which bounds the time
 
@@ -130,7 +130,7 @@ def rows(text: TextIO, where: str, *, delimiter: str, width: int | None = None) 
         row = Row(lines.row, cells, "".join(lines.taken))
         if width is None and not row.blank:
             width = len(cells)
-        ragged = not row.blank and (len(cells) != width or len(cells) > _MOST_CELLS)
+        ragged = not row.blank and (len(cells) != width or len(cells) > MOST_CELLS)
         if ragged and len(lines.taken) > 1:
             yield Row(lines.row, None, lines.give_back())
             reader = csv.reader(lines, delimiter=delimiter, strict=True)

@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 from concord.errors import UnreadableInput
 from concord.platforms.base import Record
 from concord.platforms.csv_encoding import Encoding, Scan, scan
-from concord.platforms.csv_rows import LONGEST_CELL, Row, line_end, render, rows
+from concord.platforms.csv_rows import LONGEST_CELL, MOST_CELLS, Row, line_end, render, rows
 from concord.platforms.declaration import FilesOptions
 
 __all__ = ["OWN", "Sheet", "opened_sheet"]
@@ -143,7 +143,19 @@ class Sheet:
             return "record.damaged"
         if not all(_sound(row.cells[place]) for place in self.columns.values()):
             return "record.damaged"
+        if self.encoding.guessed and self._is_utf8(row.raw):
+            return "record.damaged"
         return "id.missing" if remote_id is None else None
+
+    def _is_utf8(self, text: str) -> bool:
+        """Whether a row is of another encoding than the others: all of its letters are UTF-8's."""
+        if text.isascii():
+            return False
+        try:
+            text.encode(self.encoding.codec, self.encoding.errors).decode()
+        except UnicodeError:
+            return False
+        return True
 
     def _modified_at(self, row: Row) -> datetime | None:
         if self.options.updated_at is None:
@@ -176,12 +188,17 @@ def opened_sheet(
     except UnicodeError:
         codec = scanned.encoding.codec
         raise UnreadableInput(where, f"its bytes are not {codec}; declare `encoding:`") from None
+    whole = len(sample) < _SAMPLE
     preamble = _SEP.match(sample)
     body = sample[preamble.end() :] if preamble else sample
     delimiter, found = _delimiter(body, where, options, preamble, needed)
     header = next(_sampled(body, where, delimiter), None)
     if header is None or header.cells is None:
         raise UnreadableInput(where, "has no header row")
+    if len(header.cells) > MOST_CELLS:
+        raise UnreadableInput(where, f"has more than {MOST_CELLS} columns; export fewer")
+    if not whole and header.raw.count("\n") + header.raw.count("\r") == 0:
+        raise UnreadableInput(where, f"has a header of more than {_SAMPLE} letters; export fewer")
     return Sheet(
         where,
         stream,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,19 +25,28 @@ from concord.errors import (
     Throttled,
     UnreadableInput,
 )
-from concord.platforms.connection import Connection
+from concord.platforms.connection import Connection, patience_s
+from concord.platforms.dav_line import Line
 
 __all__ = ["Answer", "Dav", "start_of"]
 
 _TRIES = 3
-_TOTAL_S = 60.0
 _LONGEST_PAUSE_S = 20.0
+_LONGEST_STATED_S = 86_400.0
 _PAUSE_UNTOLD_S = 5.0
-_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
+_SILENCE_S = 20.0
+_CONNECT_S = 10.0
+_MOST_NAMED = 80  # letters of the server's own name
 _MOST_REDIRECTS = 5
 _LARGEST_ANSWER = 64 * 1024 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNSENDABLE = (
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    httpx.LocalProtocolError,
+    UnicodeError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,8 @@ class Dav:
         self.platform = platform
         self.calls = 0
         self._largest = largest_answer
+        self._patience_s = patience_s(platform, connection)
+        self._line = Line()
         self._start = start_of(connection)
         self._origin = _origin(self._start)
         if self._origin is None:
@@ -89,7 +99,9 @@ class Dav:
         self._client = httpx.Client(
             auth=login,
             verify=secure,  # certificates take 0.1 s to load, and this client leaves no origin
-            timeout=_TIMEOUT,
+            timeout=httpx.Timeout(
+                min(_SILENCE_S, self._patience_s), connect=min(_CONNECT_S, self._patience_s)
+            ),
             follow_redirects=False,
             trust_env=secure,  # a proxy would see a login sent in plain text
             headers={"Accept-Encoding": "identity", "User-Agent": "concord"},
@@ -159,7 +171,10 @@ class Dav:
         reading: bool,
     ) -> tuple[Answer, str | None]:
         for attempt in stamina.retry_context(
-            on=_again_after(reading=reading), attempts=_TRIES, timeout=_TOTAL_S, wait_initial=0.2
+            on=_again_after(reading=reading),
+            attempts=_TRIES,
+            timeout=self._patience_s,
+            wait_initial=0.2,
         ):
             with attempt:
                 return self._once(method, path, body, headers)
@@ -170,34 +185,43 @@ class Dav:
     ) -> tuple[Answer, str | None]:
         self.calls += 1
         url = f"{self._start.partition('://')[0]}://{urlsplit(self._start).netloc}{path}"
+        watched = {"trace": self._line.trace}
+        failure: ConcordError | None = None
         try:
-            with self._client.stream(method, url, content=body, headers=headers) as response:
+            with (
+                self._line.within(self._patience_s),
+                self._client.stream(
+                    method, url, content=body, headers=headers, extensions=watched
+                ) as response,
+            ):
                 answer = Answer(
                     response.status_code,
                     response.headers.get("ETag"),
                     self._body(response),
-                    response.headers.get("Server", ""),
+                    response.headers.get("Server", "")[:_MOST_NAMED],
                 )
                 location = response.headers.get("Location")
                 pause = _pause_s(response.headers.get("Retry-After"))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _translated(self.platform, error) from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+            failure = _translated(self.platform, error)
+        if self._line.late:  # also where nothing failed: a body may end with the connection
+            what = f"an answer took more than {self._patience_s:g} s"
+            raise PlatformDown(self.platform, what, "timeout")
+        if failure is not None:
+            raise failure
         self._insist(answer, pause)
         return answer, location
 
     def _body(self, response: httpx.Response) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise PlatformRefused(self.platform, "the server compresses what we asked for plain")
-        late = time.monotonic() + _TOTAL_S
         body = bytearray()
-        for chunk in response.iter_raw(65536):
+        for chunk in response.iter_raw():
             body += chunk
             if len(body) > self._largest:
                 raise UnreadableInput(
                     self.platform, f"an answer of more than {self._largest // 1024} KiB"
                 )
-            if time.monotonic() > late:
-                raise PlatformDown(self.platform, f"an answer took more than {_TOTAL_S:g} s")
         return bytes(body)
 
     def _insist(self, answer: Answer, pause: float | None) -> None:
@@ -234,14 +258,15 @@ def _pause_s(stated: str | None) -> float | None:
     if stated is None:
         return None
     if stated.strip().isascii() and stated.strip().isdigit():
-        return float(stated)
+        return min(float(stated), _LONGEST_STATED_S)
     try:
         until = parsedate_to_datetime(stated)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    left = (until - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, left), _LONGEST_STATED_S)
 
 
 def _translated(platform: str, error: Exception) -> ConcordError:
@@ -251,8 +276,8 @@ def _translated(platform: str, error: Exception) -> ConcordError:
         return PlatformDown(platform, "cannot be reached", "connect")
     if isinstance(error, httpx.TimeoutException):
         return PlatformDown(platform, "did not answer in time", "timeout")
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
-        return PlatformRefused(platform, "the address or the login cannot be sent over HTTP")
+    if isinstance(error, _UNSENDABLE):
+        return PlatformRefused(platform, "the address, the login or an ETag cannot be sent")
     return PlatformDown(platform, "half an answer, or none", type(error).__name__)
 
 

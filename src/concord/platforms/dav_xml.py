@@ -34,6 +34,7 @@ DAV = "{DAV:}"
 CARD = "{urn:ietf:params:xml:ns:carddav}"
 
 _DEEPEST = 40
+_BLOCK = 1 << 20
 _MOST_IN_ONE_RESPONSE = 5_000
 _STATUS = re.compile(r"HTTP/\S+ +(\d{3})")
 _NAMESPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
@@ -144,7 +145,7 @@ def _multistatus(body: bytes) -> Multistatus:
     token = None
     stack: list[Element] = []
     started = 0
-    for event, element in iterparse(io.BytesIO(body), ("start", "end"), forbid_dtd=True):
+    for event, element in iterparse(_Blocks(body), ("start", "end"), forbid_dtd=True):
         if event == "start":
             stack.append(element)
             started += 1
@@ -161,6 +162,13 @@ def _multistatus(body: bytes) -> Multistatus:
         stack[0].clear()
         started = 0
     return Multistatus(tuple(responses), token)
+
+
+class _Blocks(io.BytesIO):
+    """Bytes in large blocks: expat before 2.6 reads an unfinished token again with every block."""
+
+    def read(self, size: int | None = -1, /) -> bytes:  # noqa: ARG002
+        return super().read(_BLOCK)
 
 
 def _response(element: Element) -> Response:

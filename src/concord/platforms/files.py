@@ -143,7 +143,7 @@ class Files:
     @contextmanager
     def _sheet(self) -> Iterator[tuple[Found, Sheet]]:
         with self._folder.newest() as found:
-            yield found, opened_sheet(found.stream, found.name, self._options, self._natives)
+            yield found, opened_sheet(found.stream, found.shown, self._options, self._natives)
 
 
 def _pages(sheet: Sheet) -> Iterator[Page]:
@@ -160,7 +160,7 @@ def _pages(sheet: Sheet) -> Iterator[Page]:
 
 def _notes(found: Found, sheet: Sheet, sample: Sequence[Record]) -> Iterator[str]:
     encoding = sheet.encoding
-    yield f"The newest file is {found.name}; {found.older} older ones are not read."
+    yield f"The newest file is {found.shown}; {found.older} older ones are not read."
     yield f"Its encoding is {encoding.codec} ({encoding.found})."
     yield f"Its delimiter is {sheet.delimiter!r} ({sheet.delimiter_found})."
     yield f"Its lines end with {_LINE_ENDS[sheet.line_end]}."

@@ -27,6 +27,7 @@ __all__ = ["Folder", "Found"]
 _LOCK = ".concord.lock"
 _UNFINISHED = ".concord.unfinished"
 _MOST_BYTES = 1 << 30
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,12 @@ class Found:
     """The newest file, open.
 
     Attributes:
+        shown: its name as errors and places tell it: one line of text, whatever the name is.
         older: how many matching files are older, and so are not read.
     """
 
     name: str
+    shown: str
     stream: BinaryIO
     stat: os.stat_result
     older: int
@@ -66,10 +69,11 @@ class Folder:
             with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
                 found = os.fstat(stream.fileno())
                 if not stat.S_ISREG(found.st_mode):
-                    raise UnreadableInput(name, "is not a file")
+                    raise UnreadableInput(_shown(name), "is not a file")
                 if found.st_size > _MOST_BYTES:
-                    raise UnreadableInput(name, f"is larger than {_MOST_BYTES >> 20} MiB; split it")
-                yield Found(name, stream, found, older)
+                    what = f"is larger than {_MOST_BYTES >> 20} MiB; split it"
+                    raise UnreadableInput(_shown(name), what)
+                yield Found(name, _shown(name), stream, found, older)
                 if not _same(found, os.fstat(stream.fileno())):
                     raise PlatformDown(self.platform, "the file was changed while it was read")
 
@@ -130,8 +134,11 @@ class Folder:
 
     @contextmanager
     def _descriptor(self) -> Iterator[int]:
-        base = self.base.resolve()
-        folder = (base / self.path).resolve()
+        try:
+            base = self.base.resolve()
+            folder = (base / self.path).resolve()
+        except (RuntimeError, ValueError):  # links in a circle; a zero byte
+            raise PlatformRefused(self.platform, "the path of its folder leads nowhere") from None
         if not folder.is_relative_to(base):
             raise PlatformRefused(self.platform, "`path:` leaves the connection's folder")
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -149,7 +156,8 @@ class Folder:
                     continue
                 if entry.is_symlink():
                     raise UnreadableInput(
-                        entry.name, "is a symbolic link; put the file itself into the folder"
+                        _shown(entry.name),
+                        "is a symbolic link; put the file itself into the folder",
                     )
                 if not entry.is_file(follow_symlinks=False):
                     continue
@@ -172,11 +180,21 @@ class Folder:
 
 def _in_our_words(platform: str, error: OSError) -> PlatformDown | PlatformRefused:
     code = errno.errorcode.get(error.errno or 0, "")
+    if error.errno in _FULL:
+        return PlatformDown(platform, "no room is left for its file; nothing was written", code)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return PlatformDown(platform, "its folder or file is not there", code)
     if isinstance(error, PermissionError) or error.errno in (errno.EROFS, errno.ELOOP):
         return PlatformRefused(platform, "no right to use its folder or file", code)
     return PlatformDown(platform, "its folder cannot be used now", code)
+
+
+def _shown(name: str) -> str:
+    """A file's name in one line; bytes that are no UTF-8, and what breaks lines, as escapes."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name
+    )
 
 
 def _same(before: os.stat_result, after: os.stat_result) -> bool:

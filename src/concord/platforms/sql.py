@@ -22,7 +22,7 @@ from typing import Self
 
 from psycopg import sql
 
-from concord.errors import CursorExpired, PlatformRefused
+from concord.errors import CursorExpired, PlatformRefused, UnreadableInput
 from concord.platforms.base import (
     Capabilities,
     CheckReport,
@@ -184,6 +184,7 @@ class Sql:
             both = sql.SQL("{} AND {}").format(where, after) if last else where
             rows = self._page(both, [*started, *last], order=order, most=_PAGE + 1)
             page = rows[:_PAGE]
+            self._insist_on_ids(rows, read)
             records = [
                 self._table.record(row[1:], f"{self._options.table}:{read + number}")
                 for number, row in enumerate(page, start=1)
@@ -193,11 +194,23 @@ class Sql:
                 clock = clock or row[0]
                 if record.modified_at and clock and record.modified_at <= clock:
                     cursor = max(cursor, record.modified_at)
+            if since is not None:  # rows without an id are known by their place in a listing
+                records = [record for record in records if record.remote_id is not None]
             yield Page(records, cursor.isoformat(), full=since is None)
             if len(rows) <= _PAGE:
                 return
             _, remote_id, instant, *_ = page[-1]
             last = (remote_id,) if since is None else (instant, remote_id)
+
+    def _insist_on_ids(self, rows: Sequence[Row], before: int) -> None:
+        """One statement sees each row once: an id that comes twice is none (a view may do that)."""
+        seen: set[str] = set()
+        for number, (_, remote_id, *_) in enumerate(rows, start=before + 1):
+            if remote_id in seen:
+                what = f"has two rows with one {self._options.id}; name a column that is unique"
+                raise UnreadableInput(f"{self.name}, {self._options.table}", what, number)
+            if remote_id is not None:
+                seen.add(remote_id)
 
     def _page(
         self,

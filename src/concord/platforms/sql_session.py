@@ -6,26 +6,27 @@ is told. Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 
-from concord.errors import ConcordError, PlatformDown, PlatformRefused
-from concord.platforms.connection import Connection
+from concord.errors import ConcordError, PlatformDown, PlatformRefused, UnreadableInput
+from concord.platforms.connection import Connection, patience_s
 
 __all__ = ["Row", "Session", "is_refusal_of_a_row"]
 
 Row = tuple[Any, ...]
+_T = TypeVar("_T")
 
 _CONNECT_S = 10
 _SETTINGS = (
     ("default_transaction_read_only", "on"),
-    ("statement_timeout", "60s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "60s"),
     ("TimeZone", "UTC"),
@@ -33,6 +34,9 @@ _SETTINGS = (
     ("IntervalStyle", "iso_8601"),
     ("bytea_output", "hex"),
 )
+_GRACE = 1.25  # the server ends a statement that is too long; if it does not, we do
+_MOST_ROWS = 10_000  # of one answer; no query of ours asks for more
+_MOST_LETTERS = 1 << 28
 _EXTRA = frozenset(
     (
         "channel_binding",
@@ -41,6 +45,7 @@ _EXTRA = frozenset(
         "hostaddr",
         "keepalives",
         "keepalives_idle",
+        "require_auth",
         "sslcert",
         "sslcrl",
         "sslkey",
@@ -49,9 +54,10 @@ _EXTRA = frozenset(
         "target_session_attrs",
     )
 )
-_LATER = ("08", "25006", "40", "53", "55", "57", "58", "XX")
-_REFUSED = ("0A", "0L", "0P", "25", "28", "3D", "3F", "42")
+_LATER = ("08", "25006", "40", "53", "55006", "55P", "57", "58", "XX")
+_REFUSED = ("0A", "0L", "0P", "25", "28", "3D", "3F", "42", "55")
 # libpq tells no SQLSTATE of a failed log-in; these words of its English text are only recognised.
+_NO_TRUST = ("certificate", "does not support SSL")
 _NO_ENTRY = ("authentication failed", "no password supplied", "no pg_hba.conf", "does not exist")
 
 
@@ -62,13 +68,41 @@ class _Text(Loader):
         return bytes(data).decode("utf-8", "surrogateescape")
 
 
+class _Patient(psycopg.Connection[Row]):
+    """A connection that is closed when an answer does not come in time.
+
+    A server that falls silent, or a network that swallows its answer, ends no `statement_timeout`.
+    """
+
+    patience_s = _CONNECT_S * _GRACE
+    until: float | None = None
+
+    def wait(self, gen: Generator[Any, Any, _T], *args: Any, **options: Any) -> _T:
+        until = self.until or time.monotonic() + self.patience_s
+        return super().wait(self._in_time(gen, until), *args, **options)
+
+    def _in_time(self, gen: Generator[Any, Any, _T], until: float) -> Generator[Any, Any, _T]:
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if time.monotonic() > until:
+                    self.pgconn.finish()
+                    raise psycopg.errors.ConnectionTimeout
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            value: _T = done.value
+            return value
+
+
 class Session:
     """A connection that is made when it is first used, and made again after it broke."""
 
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
         self._address = connection
-        self._open: psycopg.Connection[Row] | None = None
+        self._patience_s = patience_s(name, connection)
+        self._open: _Patient | None = None
 
     def close(self) -> None:
         """Close the connection; harmless when there is none."""
@@ -79,7 +113,26 @@ class Session:
     def rows(self, query: sql.Composable, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one query in a read-only transaction of its own."""
         with self._translated():
-            return self._connection().execute(_composed(query), parameters).fetchall()
+            return self._answer(self._connection(), _composed(query), parameters)
+
+    def _answer(
+        self, connection: _Patient, query: sql.Composed, parameters: Sequence[object]
+    ) -> list[Row]:
+        """All rows, taken one by one: a server that never ends must not fill the memory."""
+        found: list[Row] = []
+        letters = 0
+        connection.until = time.monotonic() + connection.patience_s
+        try:
+            with connection.cursor() as cursor:
+                for row in cursor.stream(query, parameters):
+                    found.append(row)
+                    letters += sum(len(value) for value in row if isinstance(value, str))
+                    if len(found) > _MOST_ROWS or letters > _MOST_LETTERS:
+                        connection.pgconn.finish()
+                        raise UnreadableInput(self.name, "an answer far larger than was asked for")
+        finally:
+            connection.until = None
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Row]]:
@@ -93,12 +146,12 @@ class Session:
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
             yield connection
 
-    def _connection(self) -> psycopg.Connection[Row]:
+    def _connection(self) -> _Patient:
         if self._open is None or self._open.closed:
             self._open = self._connected()
         return self._open
 
-    def _connected(self) -> psycopg.Connection[Row]:
+    def _connected(self) -> _Patient:
         address = self._address
         extra = {key: value for key, value in address.extra.items() if key in _EXTRA}
         parameters: dict[str, Any] = {
@@ -111,14 +164,16 @@ class Session:
             "application_name": "concord",
             "client_encoding": "UTF8",
         }
-        connection = psycopg.connect(
+        connection = _Patient.connect(
             **{**parameters, **extra}, autocommit=True, prepare_threshold=None
         )
+        connection.patience_s = self._patience_s * _GRACE
         connection.adapters.register_loader("text", _Text)
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
             # Such a server knows no encoding, and fails a page over one text that is no UTF-8.
             connection.execute("SET client_encoding TO 'SQL_ASCII'")
-        for setting in _SETTINGS:
+        patience = ("statement_timeout", f"{self._patience_s * 1000:.0f}ms")
+        for setting in (*_SETTINGS, patience):
             connection.execute("SELECT set_config(%s, %s, false)", setting)
         return connection
 
@@ -153,12 +208,20 @@ def _in_our_words(name: str, error: psycopg.Error) -> ConcordError:
         return PlatformRefused(name, "the database refuses the connection's login", state)
     if state == "42501":
         return PlatformRefused(name, "the connection's login lacks a right on the table", state)
+    if state == "55000":
+        return PlatformRefused(name, "the table is a view that does not take this", state)
     return PlatformRefused(name, "the database does not accept the request", state)
 
 
 def _without_state(name: str, error: psycopg.Error) -> ConcordError:
     if not isinstance(error, psycopg.OperationalError):
         return PlatformRefused(name, "the driver refuses the request", type(error).__name__)
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return PlatformDown(name, "the database did not answer in time", "timeout")
+    if any(word in str(error) for word in _NO_TRUST):
+        return PlatformRefused(
+            name, "no trusted connection: its certificate, or that it has none", "tls"
+        )
     if any(words in str(error) for words in _NO_ENTRY):
         return PlatformRefused(
             name, "the database refuses the connection's login, database or address"

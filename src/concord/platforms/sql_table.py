@@ -125,7 +125,8 @@ class Table:
 
         An empty text is null: applications mix both, and a column that is NOT NULL has no other.
         """
-        remote_id, instant, deleted, external_id, *values = row
+        key, instant, deleted, external_id, *values = row
+        remote_id = key if key and key.strip() else None
         version = _iso(instant)
         common = {
             "remote_id": remote_id,
@@ -139,7 +140,10 @@ class Table:
         damaged = any(value is not None and not _sound(value) for value in values)
         if damaged:
             return Record(**common, fault="record.damaged", place=place)
-        return Record(**common, fields=dict(zip(self.natives, self._native(values), strict=True)))
+        fields = dict(zip(self.natives, self._native(values), strict=True))
+        if remote_id is None:
+            return Record(**common, fields=fields, fault="id.missing", place=place)
+        return Record(**common, fields=fields)
 
     def _native(self, values: Sequence[str | None]) -> list[str | None]:
         return [
@@ -182,9 +186,9 @@ def instant_of(text: str | None) -> datetime | None:
     """The instant of an ISO text with a zone, in UTC; None where there is none (``infinity``)."""
     try:
         instant = datetime.fromisoformat(text or "")
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return instant.astimezone(UTC) if instant.tzinfo else None
 
 
 def _faults(

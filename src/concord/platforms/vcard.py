@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from concord.platforms.base import ListPatch, Native
-from concord.platforms.vcard_lines import Card, Line, parse
+from concord.platforms.vcard_lines import Card, DamagedCardError, Line, parse
 from concord.platforms.vcard_values import (
     element_value,
     is_preferred,
@@ -45,6 +45,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "ADR": ("pobox", "extended", "street", "locality", "region", "postal_code", "country"),
     "ORG": ("name", "unit"),
 }
+_LONGEST = 65_536  # letters of one value; a longer one makes its card damaged
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _NO_FIELDS = frozenset({"BEGIN", "END", "VERSION"})
 _DATES = frozenset({"ANNIVERSARY", "BDAY"})
@@ -67,7 +68,11 @@ def native_fields(text: str, natives: Collection[str]) -> dict[str, Native]:
         DamagedCardError: the card, or one of these values, cannot be read whole.
     """
     card = parse(text)
-    return {native: _native(card, native) for native in natives}
+    found = {native: _native(card, native) for native in natives}
+    for value in found.values():
+        if any(len(one) > _LONGEST for one in _texts(value)):
+            raise DamagedCardError(f"a value of more than {_LONGEST} letters")
+    return found
 
 
 def modified_at(revision: Native) -> datetime | None:
@@ -127,6 +132,12 @@ def _by_property(
         prop, _, part = native.partition(".")
         found.setdefault(prop.upper(), {})[part] = value
     return found
+
+
+def _texts(value: Native) -> list[str]:
+    if isinstance(value, list):
+        return [one["value"] for one in value]
+    return [] if value is None else [value]
 
 
 def _native(card: Card, native: str) -> Native:

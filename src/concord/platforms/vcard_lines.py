@@ -18,6 +18,7 @@ import quopri
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 __all__ = [
     "Card",
@@ -40,10 +41,13 @@ _HEAD = re.compile(
 _PARAM = re.compile(r';((?:[^";]|"[^"]*")*+)')
 _PARAM_VALUE = re.compile(r'(?:^|,)((?:[^",]|"[^"]*")*+)')
 _BAD_QUOTED_PRINTABLE = re.compile(r"=(?![0-9A-Fa-f]{2})")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ud800-\udfff]")
 _FOLD_INSIDE_LETTER = re.compile(rb"\r?\n[ \t](?=[\x80-\xbf])")
 _ENCODINGS = frozenset({"QUOTED-PRINTABLE", "BASE64", "B", "7BIT", "8BIT"})
 _VERSIONS = frozenset({"2.1", "3.0", "4.0"})
 _BOM = "\ufeff"
+_MOST_LINES = 10_000  # content lines of one card, folds not counted
+_LONGEST = 1 << 23  # letters of one card, photographs included
 
 
 class DamagedCardError(ValueError):
@@ -106,7 +110,11 @@ def parse(text: str) -> Card:
     Raises:
         DamagedCardError: not exactly one card, or lines that readers would understand differently.
     """
-    physical = [list(lines) for lines in _logical(text)]
+    if len(text) > _LONGEST:
+        raise DamagedCardError(f"more than {_LONGEST} letters")
+    physical = list(islice(_logical(text), _MOST_LINES + 1))
+    if len(physical) > _MOST_LINES:
+        raise DamagedCardError(f"more than {_MOST_LINES} lines")
     keep_blank = any(_plain(lines).upper().replace(" ", "") == "VERSION:2.1" for lines in physical)
     lines = tuple(_line(lines, keep_blank=keep_blank) for lines in physical)
     named = [line for line in lines if line.name]
@@ -138,7 +146,7 @@ def text_of(line: Line) -> str:
     else:
         text = line.value
     text = text.replace("\r\n", "\n")
-    if any(_is_control(letter) for letter in text):
+    if _NO_TEXT.search(text):
         raise DamagedCardError("control characters or letters lost in an earlier decoding")
     return text
 
@@ -149,7 +157,7 @@ def _logical(text: str) -> Iterator[list[str]]:
         piece = match.group()
         if "\r" in piece.rstrip("\r\n"):
             raise DamagedCardError("a carriage return inside a line")
-        if current and (_goes_on_after(current) or piece[0] in " \t"):
+        if current and (_goes_on_after(current, len(current)) or piece[0] in " \t"):
             current.append(piece)
             continue
         if current:
@@ -159,10 +167,11 @@ def _logical(text: str) -> Iterator[list[str]]:
         yield current
 
 
-def _goes_on_after(lines: list[str]) -> bool:
-    if not lines[-1].rstrip("\r\n").endswith("="):
+def _goes_on_after(lines: list[str], count: int) -> bool:
+    """Whether the first *count* lines end in a soft line break."""
+    if not lines[count - 1].rstrip("\r\n").endswith("="):
         return False
-    head = "".join(line.rstrip("\r\n") for line in lines[:3]).partition(":")[0]
+    head = "".join(line.rstrip("\r\n") for line in lines[: min(count, 3)]).partition(":")[0]
     return "QUOTED-PRINTABLE" in head.upper()
 
 
@@ -190,7 +199,7 @@ def _line(lines: list[str], *, keep_blank: bool) -> Line:
 
 def _unfolded(lines: list[str], *, keep_blank: bool) -> str:
     pieces = [lines[0].rstrip("\r\n")]
-    soft = _goes_on_after(lines[:1])
+    soft = _goes_on_after(lines, 1)
     for at, line in enumerate(lines[1:], start=2):
         piece = line.rstrip("\r\n")
         if soft:
@@ -198,7 +207,7 @@ def _unfolded(lines: list[str], *, keep_blank: bool) -> str:
         elif not keep_blank:
             piece = piece[1:]
         pieces.append(piece)
-        soft = piece.endswith("=") and _goes_on_after(lines[:at])
+        soft = piece.endswith("=") and _goes_on_after(lines, at)
     if soft:
         pieces[-1] = pieces[-1][:-1]
     return "".join(pieces)
@@ -239,9 +248,3 @@ def _decoded(body: bytes, line: Line) -> str:
         return body.decode(codecs.lookup(next(iter(charset), "utf-8")).name)
     except (LookupError, ValueError):
         raise DamagedCardError("an unknown character set, or text that is not in it") from None
-
-
-def _is_control(letter: str) -> bool:
-    if letter < " ":
-        return letter not in "\n\t"
-    return "\x7f" <= letter <= "\x9f" or letter == "\ufffd"
