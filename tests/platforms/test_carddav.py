@@ -5,24 +5,42 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import stamina
 import vobject
+from fault_proxy import Fault, FaultProxy, down, half, hangs, says
+from http_answers import answer
 
 from concord.demo.radicale import Radicale
 from concord.errors import CursorExpired, PlatformRefused
 from concord.platforms.base import ListPatch, Operation, Outcome, Record, Verb
 from concord.platforms.carddav import CardDav
-from concord.platforms.conformance import Bench, SourceSinkConformance, assert_tells_nothing
+from concord.platforms.conformance import (
+    Bench,
+    SourceSinkConformance,
+    Trouble,
+    assert_tells_nothing,
+)
 from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration
 
 FIELDS = {"full_name": "FN", "job_title": "TITLE", "emails": "EMAIL"}
 MORE = {**FIELDS, "phones": "TEL", "given_name": "N.given", "birth_date": "BDAY"}
 NUMBERS = itertools.count(1)
+TROUBLES: dict[Trouble, Fault] = {
+    Trouble.DOWN: down,
+    Trouble.HANGS: hangs,
+    Trouble.HALF: half(150),
+    Trouble.FAILS: says(answer(500, b"canary")),
+    Trouble.THROTTLES: says(answer(429, Retry_After="3600")),
+    Trouble.REFUSES: says(answer(401)),
+    Trouble.BABBLES: says(b"\x00 no HTTP\r\n\r\n"),
+}
 
 
 def declared(fields: Mapping[str, Any], **options: Any) -> PlatformDeclaration:
@@ -61,7 +79,10 @@ class AddressBook(Bench):
         )
         self.client.request("MKCOL", "", content=MKCOL).raise_for_status()
         self.server, self.declaration = server, declared(fields, **options)
-        self.connector = self.connect()
+        self.open = ExitStack()
+        self.open.callback(self.client.close)
+        self.connector = self.open.enter_context(self.connect())
+        self.forgotten = f"{self.connector._book().digest}:http://radicale.org/ns/sync/0"
 
     def connect(self, **changes: Any) -> CardDav:
         server = self.server
@@ -108,6 +129,22 @@ class AddressBook(Bench):
         card = vobject.readOne(self.text(remote_id))
         return str(card.note.value) if "note" in card.contents else None
 
+    def spoil(self) -> str:
+        (self.folder / "damaged.vcf").write_text(
+            card("UID:damaged", f"FN:{'x' * 70_000}"), newline=""
+        )
+        return "record.damaged"
+
+    @contextmanager
+    def troubled(self, trouble: Trouble) -> Iterator[CardDav | None]:
+        base = self.client.base_url
+        proxy = self.open.enter_context(FaultProxy((base.host, base.port or 80)))
+        patience = {"timeout_s": 1} if trouble is Trouble.HANGS else {}
+        host = str(base.copy_with(port=proxy.port))
+        connector = self.open.enter_context(self.connect(host=host, extra=patience))
+        with stamina.set_testing(True), proxy.doing(TROUBLES[trouble]):
+            yield connector
+
     def broken(self) -> CardDav:
         return self.connect(
             host=str(self.client.base_url).replace(self.folder.name, "none"), login="x"
@@ -134,8 +171,7 @@ def card(*lines: str, version: str = "3.0") -> str:
 def bench(radicale: Radicale) -> Iterator[AddressBook]:
     book = AddressBook(radicale)
     yield book
-    book.connector.close()
-    book.client.close()
+    book.open.close()
 
 
 @pytest.fixture
@@ -143,8 +179,7 @@ def book(radicale: Radicale) -> Iterator[AddressBook]:
     """An address book of which more is mapped."""
     book = AddressBook(radicale, MORE)
     yield book
-    book.connector.close()
-    book.client.close()
+    book.open.close()
 
 
 class TestCardDavConformance(SourceSinkConformance):
@@ -152,8 +187,7 @@ class TestCardDavConformance(SourceSinkConformance):
     def bench(self, radicale: Radicale) -> Iterator[AddressBook]:
         book = AddressBook(radicale)
         yield book
-        book.connector.close()
-        book.client.close()
+        book.open.close()
 
 
 def update(name: str, values: dict[str, Any], **expect: Any) -> Operation:

@@ -6,7 +6,8 @@ import csv
 import fcntl
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ from hypothesis import strategies as st
 from concord.errors import PlatformDown, PlatformRefused, UnreadableInput
 from concord.platforms import csv_rows
 from concord.platforms.base import Operation, Outcome, Record, Verb
-from concord.platforms.conformance import Bench, SourceSinkConformance, assert_tells_nothing
+from concord.platforms.conformance import (
+    Bench,
+    SourceSinkConformance,
+    Trouble,
+    assert_tells_nothing,
+)
 from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration
 from concord.platforms.files import Files
@@ -68,6 +74,32 @@ class FilesBench(Bench):
 
     def annotation(self, remote_id: str) -> str | None:
         return next((row["note"] for row in self._load() if row["id"] == remote_id), None)
+
+    def spoil(self) -> str:
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write("9,too,few\n")
+        return "record.damaged"
+
+    @contextmanager
+    def troubled(self, trouble: Trouble) -> Iterator[Files | None]:
+        folder, moved = self.file.parent, self.file.parent.with_suffix(".moved")
+        if trouble is Trouble.DOWN:
+            folder.rename(moved)
+            yield self.connector
+            moved.rename(folder)
+        elif trouble is Trouble.REFUSES:
+            folder.rename(moved)
+            folder.symlink_to(folder.name)  # a link in a circle
+            yield self.connector
+            folder.unlink()
+            moved.rename(folder)
+        elif trouble is Trouble.BABBLES:
+            kept = self.file.read_bytes()
+            self.file.write_bytes(bytes(range(256)) * 4)
+            yield self.connector
+            self.file.write_bytes(kept)
+        else:
+            yield None
 
     def broken(self) -> Files:
         return files(self.file.parent / "nowhere")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from fault_proxy import Fault, FaultProxy, down, half, hangs, says
 from psycopg import sql as compose
 
 from concord.demo.postgres import Postgres
@@ -22,7 +24,12 @@ from concord.platforms.base import (
     Record,
     Verb,
 )
-from concord.platforms.conformance import Bench, SourceSinkConformance, assert_tells_nothing
+from concord.platforms.conformance import (
+    Bench,
+    SourceSinkConformance,
+    Trouble,
+    assert_tells_nothing,
+)
 from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration
 from concord.platforms.sql import Sql
@@ -42,6 +49,22 @@ CREATE TABLE crm.contact (
 )
 """
 _SECRET = "correct horse battery"
+
+
+def failure(state: str) -> bytes:
+    """An ErrorResponse of PostgreSQL's protocol."""
+    fields = f"SFATAL\0C{state}\0Mpassword authentication failed for canary\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+_TROUBLES: dict[Trouble, tuple[Fault, bytes]] = {
+    Trouble.DOWN: (down, b""),
+    Trouble.HANGS: (hangs, b" FROM "),
+    Trouble.HALF: (half(40), b" FROM "),
+    Trouble.FAILS: (says(failure("57P01"), often=False), b" FROM "),
+    Trouble.REFUSES: (says(failure("28P01"), often=False), b""),
+    Trouble.BABBLES: (says(b"HTTP/1.1 400 No\r\n\r\n"), b""),
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +108,14 @@ class SqlBench(Bench):
     first, second = "first_name", "last_name"
     poison: Mapping[str, Any] | None = {"first_name": "poison"}
     secret = _SECRET
+    forgotten = "tomorrow"
 
     def __init__(self, server: Postgres, database: psycopg.Connection[Any], **changes: Any) -> None:
         self.database = database
         self.soft = declaration(**changes).options.deleted_at is not None
-        self.connector = Sql("crm", declaration(**changes), connection_to(server))
+        self.server, self.declared = server, declaration(**changes)
+        self.open = ExitStack()
+        self.connector = self.open.enter_context(Sql("crm", self.declared, connection_to(server)))
 
     def add(self, fields: Mapping[str, str | None]) -> str:
         statement = "INSERT INTO crm.contact (first_name, last_name) VALUES (%s, %s) RETURNING id"
@@ -118,6 +144,28 @@ class SqlBench(Bench):
         row = self.database.execute(query, [remote_id]).fetchone()
         return None if row is None else row[0]
 
+    def spoil(self) -> str:
+        self.add({"first_name": "x" * 70_000, "last_name": None})
+        return "record.damaged"
+
+    def through(self, proxy: FaultProxy, **extra: Any) -> Sql:
+        extra = {"sslmode": "disable", "connect_timeout": 2, **extra}
+        address = ("crm", "postgres", "127.0.0.1", proxy.port, "postgres", _SECRET, "postgres")
+        return self.open.enter_context(Sql("crm", self.declared, Connection(*address, extra)))
+
+    @contextmanager
+    def troubled(self, trouble: Trouble) -> Iterator[Sql | None]:
+        if trouble not in _TROUBLES:
+            yield None
+            return
+        proxy = self.open.enter_context(FaultProxy(f"{self.server.host}/.s.PGSQL.5432"))
+        connector = self.through(proxy, timeout_s=0.8 if trouble is Trouble.HANGS else 60)
+        fault, when = _TROUBLES[trouble]
+        if when:
+            connector.check()  # connected, and so in trouble in the middle of its work
+        with proxy.doing(fault, when=when):
+            yield connector
+
     def broken(self) -> Sql:
         nowhere = Connection("crm", "postgres", "/nowhere", 1, "postgres", _SECRET, "postgres")
         return Sql("crm", declaration(), nowhere)
@@ -135,7 +183,7 @@ class TestSqlConformance(SourceSinkConformance):
     def bench(self, server: Postgres, database: psycopg.Connection[Any]) -> Iterator[Bench]:
         bench = SqlBench(server, database)
         yield bench
-        bench.connector.close()
+        bench.open.close()
 
 
 class TestSqlWithoutSoftDeletesConformance(SourceSinkConformance):
@@ -143,7 +191,7 @@ class TestSqlWithoutSoftDeletesConformance(SourceSinkConformance):
     def bench(self, server: Postgres, database: psycopg.Connection[Any]) -> Iterator[Bench]:
         bench = SqlBench(server, database, deleted_at=None)
         yield bench
-        bench.connector.close()
+        bench.open.close()
 
 
 class TestSqlWithoutExternalIdConformance(SourceSinkConformance):
@@ -151,14 +199,14 @@ class TestSqlWithoutExternalIdConformance(SourceSinkConformance):
     def bench(self, server: Postgres, database: psycopg.Connection[Any]) -> Iterator[Bench]:
         bench = SqlBench(server, database, external_id=None)
         yield bench
-        bench.connector.close()
+        bench.open.close()
 
 
 @pytest.fixture
 def bench(server: Postgres, database: psycopg.Connection[Any]) -> Iterator[SqlBench]:
     made = SqlBench(server, database)
     yield made
-    made.connector.close()
+    made.open.close()
 
 
 def opened(server: Postgres, **changes: Any) -> Sql:

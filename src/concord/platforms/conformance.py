@@ -15,11 +15,9 @@ Only tests import this module; it needs pytest.
 
 from __future__ import annotations
 
-import traceback
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -34,12 +32,12 @@ from concord.platforms.base import (
     Page,
     Receipt,
     Record,
-    Sink,
-    Source,
     Verb,
 )
+from concord.platforms.bench import Bench, Connector, Trouble, assert_tells_nothing
+from concord.platforms.conformance_trouble import InTrouble
 
-__all__ = ["Bench", "Connector", "SourceSinkConformance", "assert_tells_nothing"]
+__all__ = ["Bench", "Connector", "SourceSinkConformance", "Trouble", "assert_tells_nothing"]
 
 _TEXTS = (
     "Zoë Müller",
@@ -53,59 +51,6 @@ _TEXTS = (
     "NULL",
     "0049",
 )
-
-
-class Connector(Source, Sink, Protocol):
-    """Source and sink in one object, as every kind of ours is."""
-
-
-class Bench(ABC):
-    """One empty platform, and what its own users do there.
-
-    Attributes:
-        connector: reads and writes the platform; two single-valued text fields are mapped.
-        first: native field mapped and written.
-        second: another one.
-        listed: native field that holds a list, or None where the kind has none.
-        poison: native values that the platform refuses for good, or None where it takes all.
-        secret: what no error may show (a password of the connection).
-    """
-
-    connector: Connector
-    first: str
-    second: str
-    listed: str | None = None
-    poison: Mapping[str, Native] | None = None
-    secret: str = ""
-
-    @abstractmethod
-    def add(self, fields: Mapping[str, str | None]) -> str:
-        """A user makes a record; returns its remote_id."""
-
-    @abstractmethod
-    def edit(self, remote_id: str, fields: Mapping[str, str | None]) -> None:
-        """A user changes mapped fields of a record."""
-
-    @abstractmethod
-    def remove(self, remote_id: str) -> None:
-        """A user deletes a record."""
-
-    @abstractmethod
-    def annotate(self, remote_id: str, text: str) -> None:
-        """A user writes *text* into something of the record that Concord does not map."""
-
-    @abstractmethod
-    def annotation(self, remote_id: str) -> str | None:
-        """What stands there now."""
-
-    @abstractmethod
-    def broken(self) -> Connector:
-        """A connector to the same kind of platform at an address where there is none."""
-
-    def fill(self, count: int) -> None:
-        """A user makes many records; override where that is quicker in one go."""
-        for number in range(count):
-            self.add({self.first: f"first {number}", self.second: None})
 
 
 @dataclass
@@ -141,16 +86,7 @@ class _Known:
         return new, gone, calls
 
 
-def assert_tells_nothing(error: BaseException, *secrets: str) -> None:
-    """Assert that neither the error nor anything chained to it shows one of *secrets*."""
-    told = "".join(traceback.format_exception(error)) + repr(error)
-    for secret in secrets:
-        assert not secret or secret not in told
-    assert error.__cause__ is None
-    assert error.__context__ is None or error.__suppress_context__
-
-
-class SourceSinkConformance:
+class SourceSinkConformance(InTrouble):
     """The suite; see the module's docstring."""
 
     @pytest.fixture
