@@ -27,6 +27,7 @@ MADE: list[ConcordError] = [
     errors.PlatformDown("crm", "does not answer"),
     errors.Throttled("crm", 3.0),
     errors.CursorExpired("book", "the token is unknown"),
+    errors.NotWritten("raw/crm", "ENOSPC"),
     errors.LostRace("raw/crm", 12),
     errors.StaleContract("raw/crm", "1.0.0", "1.1.0"),
 ]

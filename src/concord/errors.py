@@ -18,6 +18,7 @@ ConcordError
     ├── PlatformDown         no answer, or an answer that says "later"
     ├── Throttled            the platform names the time to wait
     ├── CursorExpired        the platform forgot our cursor: read everything once
+    ├── NotWritten           the disk is full, or the storage refuses writes
     ├── LostRace             another writer won, again and again
     └── StaleContract        the last commit was made under a newer contract than ours
 
@@ -39,6 +40,7 @@ __all__ = [
     "LostRecords",
     "MissingConnection",
     "NotDeployed",
+    "NotWritten",
     "PlatformDown",
     "PlatformRefused",
     "ProjectFaults",
@@ -52,6 +54,9 @@ __all__ = [
     "UnreadableInput",
     "UsageError",
 ]
+
+
+_FULL = frozenset({"EDQUOT", "EFBIG", "ENOSPC"})
 
 
 class ConcordError(Exception):
@@ -254,6 +259,27 @@ class Throttled(Transient):
 
     def __str__(self) -> str:
         return f"{self.platform}: asked us to wait {self.retry_after_s:g} s before the next call"
+
+
+class NotWritten(Transient):
+    """The disk is full, or the storage refuses writes; what was there before still stands.
+
+    Attributes:
+        where: a dataset, or what was to be written.
+        code: the system's name of its refusal, for example ``ENOSPC``.
+    """
+
+    def __init__(self, where: str, code: str) -> None:
+        super().__init__(where, code)
+        self.where = where
+        self.code = code
+
+    def __str__(self) -> str:
+        why = "no room is left" if self.code in _FULL else "the storage refuses it"
+        return (
+            f"{self.where}: could not be written, {why} [{self.code}]; nothing of it is visible, "
+            "and the last good snapshot stays. Make room or mend the rights, then run again."
+        )
 
 
 class LostRace(Transient):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 from hypothesis import given
@@ -69,3 +71,8 @@ def test_the_wait_doubles(tries, first):
 
 def test_the_policy_survives_serialisation():
     assert vars(SyncPolicy.deserialize(POLICY.serialize())) == vars(POLICY)
+
+
+@pytest.mark.parametrize("stated", [1e7, 1e300, float("inf")])
+def test_no_platform_makes_a_task_wait_longer_than_a_day(stated):
+    assert POLICY.evaluate(Throttled("crm", stated), 1, 3).retry_delay == timedelta(days=1)

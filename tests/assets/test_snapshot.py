@@ -25,7 +25,7 @@ from concord.assets.snapshot import (
     publish,
 )
 from concord.assets.table import Lake, Table, create_table
-from concord.errors import LostRace, SchemaDrift, StaleContract, StepFailed, UsageError
+from concord.errors import LostRace, NotWritten, SchemaDrift, StaleContract, UsageError
 
 Fresh = Callable[..., Table]
 Contacts = Callable[[Mapping[str, Any]], pl.DataFrame]
@@ -362,12 +362,14 @@ def test_a_commit_that_landed_and_raised_counts_as_written(
     assert state(table) == {"a": "x"}
 
 
-def test_a_failure_of_the_storage_is_named_by_class_only(fresh: Fresh, contacts: Contacts) -> None:
+def test_a_refusal_of_the_storage_is_told_by_its_code_and_loses_nothing(
+    fresh: Fresh, contacts: Contacts
+) -> None:
     table = fresh()
     publish(table, saying(Change(contacts({"canary": "Canary"}))), upto=at(1), run=RUN)
     Path(table.uri, "_change_data").write_text("a file where a folder should be")
     change = saying(Change(contacts({"canary": "Canary 2"})))
-    with pytest.raises(StepFailed, match=r"clean/crm: \w+ at the commit; its text") as caught:
+    with pytest.raises(NotWritten, match=r"clean/crm: could not be written.*\[E\w+\]") as caught:
         publish(table, change, upto=at(2), run=RUN)
     assert "anary" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None

@@ -60,6 +60,8 @@ def half(count: int) -> Fault:
 
     def fault(talk: Talk) -> None:
         talk.server.sendall(talk.said)
+        while talk.server not in select.select([talk.client, talk.server], [], [])[0]:
+            talk.server.sendall(talk.client.recv(_BLOCK))
         talk.client.sendall(talk.server.recv(count))
         talk.reset()
 

@@ -304,3 +304,12 @@ def test_lines_that_are_not_mapped_survive_byte_for_byte(text: str, value: str, 
 def test_vobject_reads_what_is_written(values: dict[str, Any]) -> None:
     read = vobject.readOne(new_card("u", values))
     assert {"FN": read.fn.value, "TITLE": read.title.value, "X-TIER": read.x_tier.value} == values
+
+
+@pytest.mark.parametrize("prop", ["FN", "EMAIL", "N.given"])
+def test_a_value_that_is_too_long_damages_its_card(prop: str) -> None:
+    name = prop.partition(".")[0]
+    value = f";{'x' * 70_000}" if name == "N" else "x" * 70_000
+    text = f"BEGIN:VCARD\r\nVERSION:3.0\r\n{name}:{value}\r\nEND:VCARD\r\n"
+    with pytest.raises(DamagedCardError, match="more than 65536 letters"):
+        native_fields(text, [prop])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -156,3 +158,24 @@ def test_hostile_heads_take_no_time() -> None:
 def test_a_large_photo_is_read_quickly() -> None:
     photo = "\r\n".join(" " + "A" * 74 for _ in range(40_000))
     assert value(card(f"PHOTO;ENCODING=b:\r\n{photo}", "FN:Ada"), "FN") == "Ada"
+
+
+@pytest.mark.parametrize(
+    "inside", ["X-A:b\n" * 20_000, "NOTE:" + "x" * 9_000_000 + "\n"], ids=["lines", "letters"]
+)
+def test_a_card_without_end_is_refused(inside: str) -> None:
+    with pytest.raises(DamagedCardError, match="more than"):
+        parse(f"BEGIN:VCARD\nVERSION:3.0\n{inside}END:VCARD\n")
+
+
+def test_soft_line_breaks_without_end_take_no_quadratic_time() -> None:
+    text = "BEGIN:VCARD\nVERSION:2.1\nNOTE;QUOTED-PRINTABLE:" + "a=\n" * 150_000 + "\nEND:VCARD\n"
+    started = time.process_time()
+    assert text_of(parse(text).lines[2]) == "a" * 150_000
+    assert time.process_time() - started < 5
+
+
+def test_a_character_set_cannot_bring_half_letters() -> None:
+    line = "FN;CHARSET=unicode_escape;ENCODING=QUOTED-PRINTABLE:=5Cud800"
+    with pytest.raises(DamagedCardError, match="letters lost"):
+        text_of(parse(f"BEGIN:VCARD\nVERSION:2.1\n{line}\nEND:VCARD\n").lines[2])

@@ -35,6 +35,7 @@ sys.path.append(str(Path(__file__).parent))  # what the tests of this folder sha
 from killed import Undisturbed, run_undisturbed
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests" / "faults"))
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)
 HEADER = (

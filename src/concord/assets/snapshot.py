@@ -28,6 +28,7 @@ from concord.assets.decision import (
 from concord.assets.merge import Write, as_source, real_changes, write_rows
 from concord.assets.point import Point, around
 from concord.assets.race import ATTEMPTS, attempts
+from concord.assets.storage import refusal
 from concord.assets.table import SNAPSHOT, Table
 from concord.errors import LostRace, StepFailed, UsageError
 
@@ -94,6 +95,7 @@ def publish(
         LostRace: another writer won every time.
         StaleContract: the last commit was made under a newer contract.
         SchemaDrift: the rows do not fit the table.
+        NotWritten: the disk is full, or the storage refuses.
         StepFailed: the storage failed; by class, since its text may quote rows.
     """
     ends = {n: at if isinstance(at, Position) else Position(at) for n, at in upto.items()}
@@ -196,9 +198,10 @@ def _committed(
         with around(table.at, Point("commit", record.dataset, record.kind, size)):
             write_rows(table, write, source, properties)
     except CommitFailedError:
-        failure = None
+        failure, refused = None, None
     except Exception as error:  # Arrow and the object stores raise bare exceptions
         failure = type(error).__name__
+        refused = refusal(table.dataset.name, error)
     else:
         return True
     table.refresh()
@@ -207,7 +210,7 @@ def _committed(
         return True
     if failure is None:
         return False
-    raise StepFailed(table.dataset.name, failure, "the commit", transient=True)
+    raise refused or StepFailed(table.dataset.name, failure, "the commit", transient=True)
 
 
 def _made(record: CommitRecord) -> Published:

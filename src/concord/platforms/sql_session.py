@@ -214,6 +214,8 @@ def _in_our_words(name: str, error: psycopg.Error) -> ConcordError:
 
 
 def _without_state(name: str, error: psycopg.Error) -> ConcordError:
+    if type(error) is psycopg.DatabaseError:  # of libpq, about what it could not make out
+        return PlatformDown(name, "the database does not answer as one", "protocol")
     if not isinstance(error, psycopg.OperationalError):
         return PlatformRefused(name, "the driver refuses the request", type(error).__name__)
     if isinstance(error, psycopg.errors.ConnectionTimeout):

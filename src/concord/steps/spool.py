@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from concord.assets.storage import refusal
 from concord.platforms.base import Page, Record
 from concord.steps.raw_rows import fields_text
 from concord.sync.values import load
@@ -60,7 +62,8 @@ class Spool:
             one.fault == "record.damaged" and one.remote_id is None for one in page.records
         )
         place = self._folder / f"page-{len(self._pages):08d}.parquet"
-        frame.write_parquet(place, compression="lz4")
+        with _translated():
+            frame.write_parquet(place, compression="lz4")
         self._pages.append(place)
 
     def _row(self, one: Record) -> tuple[object, ...]:
@@ -102,11 +105,23 @@ class Spool:
         read = pl.scan_parquet(self._pages, glob=False)
         target = self._folder / "differing.parquet"
         joined = read.join(before, on="record_id", how="left", maintain_order="left")
-        joined.filter(pl.lit(whole) | ~same).select(list(_SCHEMA)).sink_parquet(target)
+        with _translated():
+            joined.filter(pl.lit(whole) | ~same).select(list(_SCHEMA)).sink_parquet(target)
         for start in range(0, self.count, _CHUNK):
             rows = pl.scan_parquet(target, glob=False).slice(start, _CHUNK).collect()
             if rows.height:
                 yield [_record(row) for row in rows.to_dicts()]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        refused = refusal("the pages of a reading", error)
+        if refused is None:
+            raise
+        raise refused from None
 
 
 def _record(row: dict[str, Any]) -> tuple[str, Record]:
