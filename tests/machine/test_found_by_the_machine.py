@@ -28,4 +28,3 @@ def test_a_new_field_does_not_wait_for_a_platform_that_is_empty(
     world.lake.mapped.append("tier")
     world.run()
     assert world.values("C", "tier") == ["t1"]
-    world.quiesce()

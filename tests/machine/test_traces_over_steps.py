@@ -9,7 +9,7 @@ import pytest
 import test_traces
 
 TRACES = {name: one for name, one in vars(test_traces).items() if name.startswith("test_")}
-QUICK = ("03", "04", "17", "37")
+QUICK = ("04", "17", "37")
 LAGGING = ("42",)  # no shipped kind shows an older state than it showed before
 TELLING = {name: one for name, one in TRACES.items() if name.split("_")[1] in QUICK}
 OTHERS = {
