@@ -25,7 +25,7 @@ from concord.assets.table import (
     schema_difference,
     to_delta,
 )
-from concord.errors import BreakingChange, NotDeployed, SchemaDrift, UsageError
+from concord.errors import BreakingChange, NotDeployed, SchemaDrift, UnreadableInput, UsageError
 
 RUN = RunId("r1", "deploy")
 KEYED: dict[str, pl.DataType] = {"id": pl.String(), "_row_hash": pl.Int64()}
@@ -79,6 +79,26 @@ def test_racing_creators_make_one_table(fresh_lake: Callable[[], Lake]) -> None:
 def test_a_missing_table_says_what_to_do(fresh_lake: Callable[[], Lake]) -> None:
     with pytest.raises(NotDeployed, match="ops/things: there is no table yet; run `concord"):
         fresh_lake().open(THING)
+
+
+@pytest.mark.parametrize("spoilt", [b"{ada@example.org", b"\xff\xfe", b""])
+def test_a_damaged_log_is_told_with_its_dataset_and_what_to_do_and_quotes_nothing(
+    fresh: Fresh, spoilt: bytes
+) -> None:
+    lake = Lake(fresh().uri.removesuffix("/clean/crm"))
+    (Path(lake.root) / "clean" / "crm" / "_delta_log" / f"{0:020d}.json").write_bytes(spoilt)
+    told = r"^clean/crm: the log of its table cannot be read, .* from a backup, then run again$"
+    with pytest.raises(UnreadableInput, match=told) as caught:
+        lake.open(replace(THING, name="clean/crm"))
+    assert caught.value.__cause__ is None
+    assert "ada" not in str(caught.value)
+
+
+def test_a_damaged_record_of_a_commit_is_told_with_its_dataset(fresh: Fresh) -> None:
+    table = fresh()
+    (Path(table.uri) / "_delta_log" / f"{0:020d}.json").write_bytes(b"{ada@example.org")
+    with pytest.raises(UnreadableInput, match=r"^clean/crm: the log of its table cannot be read"):
+        table.newest_record()
 
 
 def test_the_table_stays_readable_for_old_readers(fresh: Fresh) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from concord.airflow.engine import Attempt, command_context
 from concord.airflow.environment import airflow_environment
+from concord.airflow.foreign import translated
 from concord.airflow.processes import die_with_parent
-from concord.errors import ConcordError, NotDeployed
+from concord.errors import NotDeployed
 
 __all__ = ["deploy_embedded", "main"]
 
@@ -58,8 +59,8 @@ def main() -> None:
         project = load(Path(os.environ["CONCORD_PROJECT"]))
         attempt = Attempt("deploy", "command", "deploy", f"deploy/{os.getpid()}")
         actions = deploy(command_context(project, attempt))
-    except ConcordError as error:
-        refused = str(error)
+    except Exception as error:
+        refused = str(translated(error, "an unexpected error"))
     print("\n" + json.dumps({"refused": refused} if refused else {"actions": len(actions)}))  # noqa: T201
     sys.exit(1 if refused else 0)
 

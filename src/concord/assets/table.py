@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
+import orjson
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, WriterProperties
@@ -19,7 +21,14 @@ from concord.assets.log import newest_record, read_record
 from concord.assets.point import At, unwatched
 from concord.assets.race import ATTEMPTS, attempts
 from concord.assets.rowhash import HASH
-from concord.errors import BreakingChange, LostRace, NotDeployed, SchemaDrift, UsageError
+from concord.errors import (
+    BreakingChange,
+    LostRace,
+    NotDeployed,
+    SchemaDrift,
+    UnreadableInput,
+    UsageError,
+)
 
 __all__ = [
     "SNAPSHOT",
@@ -85,6 +94,7 @@ class Lake:
 
         Raises:
             NotDeployed: there is no such table.
+            UnreadableInput: its log is damaged.
             UsageError: another program gave it features that we would misread.
         """
         table = self._find(dataset, at)
@@ -113,7 +123,8 @@ class Table:
 
     def refresh(self) -> None:
         """Move the handle to the newest version."""
-        self.delta = self._opened(None)
+        with self._readable():
+            self.delta = self._opened(None)
         if self.delta.protocol().min_reader_version > 1:
             raise UsageError(
                 f"{self.dataset.name}: another program changed the table's protocol, and its rows "
@@ -122,6 +133,21 @@ class Table:
 
     def _opened(self, version: int | None) -> DeltaTable:
         return DeltaTable(self.uri, version=version, storage_options=self._options or None)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Tell of a log that cannot be read without what the library quotes of it."""
+        try:
+            yield
+        except TableNotFoundError:
+            raise
+        except (DeltaError, orjson.JSONDecodeError):
+            what = (
+                "the log of its table cannot be read, so nothing was written; its folder "
+                "_delta_log is damaged, or its store does not answer: put the damaged files back "
+                "from a backup, then run again"
+            )
+            raise UnreadableInput(self.dataset.name, what) from None
 
     @property
     def id(self) -> str:
@@ -188,12 +214,14 @@ class Table:
 
     def record(self, version: int) -> CommitRecord | None:
         """The record of one commit; None when it is not ours or its log entry is gone."""
-        return read_record(self.uri, self._options, version)
+        with self._readable():
+            return read_record(self.uri, self._options, version)
 
     def newest_record(self, at_most: int | None = None) -> CommitRecord | None:
         """The newest record of ours at or below a version; None when the log no longer has it."""
         version = self.version if at_most is None else min(at_most, self.version)
-        return newest_record(self.uri, self._options, version)
+        with self._readable():
+            return newest_record(self.uri, self._options, version)
 
     def newest_snapshot(self, at_most: int | None = None) -> int:
         """Version of the newest snapshot at or below a version; -1 when there is none.
