@@ -355,6 +355,40 @@ def test_no_file_yet_is_a_reason_to_come_back(tmp_path: Path) -> None:
         listed(tmp_path)
 
 
+def opened(root: Path, **connection: Any) -> Files:
+    return Files("newsletter", declaration(), Connection("newsletter", **connection), root=root)
+
+
+@pytest.mark.parametrize("found", ["host", "schema", "path"])
+def test_the_connection_names_the_folder_as_airflow_reads_a_uri_or_json(
+    tmp_path: Path, found: str
+) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    put(folder, "id,first,last\n1,Ann,x\n")
+    said = {
+        "host": {"host": str(folder)},
+        "schema": {"schema": str(folder).removeprefix("/")},  # of fs:///…, as Airflow takes it in
+        "path": {"extra": {"path": str(folder)}},
+    }
+    (page,) = opened(tmp_path / "project", **said[found]).listing()
+    assert len(page.records) == 1
+
+
+def test_the_folder_that_was_searched_is_named_from_the_project(tmp_path: Path) -> None:
+    project, outside = tmp_path / "project", tmp_path / "exports"
+    (project / "in").mkdir(parents=True)
+    outside.mkdir()
+    with pytest.raises(PlatformDown, match=r"no file matches \*\.csv in its folder, in$"):
+        list(opened(project, host="in").listing())
+    with pytest.raises(PlatformDown, match=rf"no file .* in its folder, {outside}$"):
+        list(opened(project, host=str(outside)).listing())
+    with pytest.raises(PlatformDown, match=r"the project itself; name a folder in the connection"):
+        list(opened(project).listing())
+    with pytest.raises(PlatformDown, match=r"is not there: nowhere \[ENOENT\]"):
+        list(opened(project, host="nowhere").listing())
+
+
 def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
     inside, outside = tmp_path / "in", tmp_path / "out"
     inside.mkdir()

@@ -69,8 +69,8 @@ class Files:
         self.name = name
         self._options = options
         self._natives = native_fields(declaration)
-        base = root / str(connection.extra.get("path") or connection.host)
-        self._folder = Folder(name, base, options.path, options.pattern)
+        base = root / _place(connection)
+        self._folder = Folder(name, base, options.path, options.pattern, root)
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +144,12 @@ class Files:
     def _sheet(self) -> Iterator[tuple[Found, Sheet]]:
         with self._folder.newest() as found:
             yield found, opened_sheet(found.stream, found.shown, self._options, self._natives)
+
+
+def _place(connection: Connection) -> str:
+    """The folder a connection means; of ``fs:///srv/exports`` Airflow keeps the path as schema."""
+    host, path = connection.host, connection.schema.lstrip("/")
+    return str(connection.extra.get("path") or (f"{host}/{path}" if path else host))
 
 
 def _pages(sheet: Sheet) -> Iterator[Page]:

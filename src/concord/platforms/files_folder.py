@@ -48,12 +48,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder and the pattern of the file names that count in it."""
+    """A folder and the pattern of the file names that count in it.
+
+    Attributes:
+        base: the connection's folder, which is never left.
+        path: of the folder, below *base*.
+        project: what the folder is named from in errors, where it lies inside.
+    """
 
     platform: str
     base: Path
     path: str
     pattern: str
+    project: Path
 
     @contextmanager
     def newest(self) -> Iterator[Found]:
@@ -165,7 +172,8 @@ class Folder:
                 candidate = (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
                 newest = candidate if newest is None else max(newest, candidate)
         if newest is None:
-            raise PlatformDown(self.platform, f"no file matches {self.pattern} in its folder")
+            what = f"no file matches {self.pattern} in its folder, {self._named()}"
+            raise PlatformDown(self.platform, what)
         return newest[1], count - 1
 
     @contextmanager
@@ -175,17 +183,26 @@ class Folder:
         except BlockingIOError:
             raise PlatformDown(self.platform, "somebody else writes into its folder") from None
         except OSError as error:
-            raise _in_our_words(self.platform, error) from None
+            raise _in_our_words(self.platform, self._named(), error) from None
+
+    def _named(self) -> str:
+        """The folder as people know it: configuration, no one's data."""
+        folder, project = (self.base / self.path).resolve(), self.project.resolve()
+        if folder == project:
+            return "the project itself; name a folder in the connection"
+        inside = folder.is_relative_to(project)
+        return (folder.relative_to(project) if inside else folder).as_posix()
 
 
-def _in_our_words(platform: str, error: OSError) -> PlatformDown | PlatformRefused:
+def _in_our_words(platform: str, folder: str, error: OSError) -> PlatformDown | PlatformRefused:
     code = errno.errorcode.get(error.errno or 0, "")
     if error.errno in _FULL:
         return PlatformDown(platform, "no room is left for its file; nothing was written", code)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return PlatformDown(platform, "its folder or file is not there", code)
+        return PlatformDown(platform, f"its folder or a file in it is not there: {folder}", code)
     if isinstance(error, PermissionError) or error.errno in (errno.EROFS, errno.ELOOP):
-        return PlatformRefused(platform, "no right to use its folder or file", code)
+        what = f"no right to use its folder or a file in it: {folder}"
+        return PlatformRefused(platform, what, code)
     return PlatformDown(platform, "its folder cannot be used now", code)
 
 
