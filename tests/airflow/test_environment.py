@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from concord.airflow.environment import airflow_environment
+import sqlite3
+
+import pytest
+
+from concord.airflow.environment import airflow_environment, command_environment
+from concord.errors import UnreadableInput
 
 SHELL = {
     "PATH": "/bin",
@@ -35,3 +40,43 @@ def test_keys_are_made_once_for_a_state_folder_and_differ_between_two(tmp_path):
 def test_keys_are_for_their_owner_only(tmp_path):
     airflow_environment(tmp_path, tmp_path / "state", inherited={})
     assert (tmp_path / "state" / "keys.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_command_reads_connections_with_the_key_they_were_stored_under(tmp_path):
+    state = tmp_path / "state"
+    embedded = airflow_environment(tmp_path, state, inherited={})
+    found = command_environment(state, inherited={"PATH": "/bin"})
+    assert found["AIRFLOW_HOME"] == str(state)
+    assert found["AIRFLOW__CORE__FERNET_KEY"] == embedded["AIRFLOW__CORE__FERNET_KEY"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", "AIRFLOW__CORE__FERNET_KEY"],
+)
+def test_a_command_leaves_somebodys_own_airflow_as_it_is(tmp_path, name):
+    assert command_environment(tmp_path / "state", inherited={name: "x"}) == {}
+    assert not (tmp_path / "state").exists()
+
+
+def database(state):
+    state.mkdir()
+    with sqlite3.connect(state / "airflow.db") as made:
+        made.execute("create table dag_run as select randomblob(9000) as conf")
+    made.close()
+    return state / "airflow.db"
+
+
+def test_a_sound_database_is_used(tmp_path):
+    database(tmp_path / "state")
+    assert airflow_environment(tmp_path, tmp_path / "state", inherited={})
+
+
+@pytest.mark.parametrize("start", [0, 4096])
+def test_a_damaged_database_is_named_and_may_be_deleted(tmp_path, start):
+    place = database(tmp_path / "state")
+    content = place.read_bytes()
+    place.write_bytes(content[:start] + b"garbage " * 512 + content[start + 4096 :])
+    told = r"^state/airflow\.db: Airflow's own .* holds no contacts: delete it and run again"
+    with pytest.raises(UnreadableInput, match=told):
+        airflow_environment(tmp_path, tmp_path / "state", inherited={})

@@ -308,6 +308,14 @@ def test_a_platform_is_checked_and_its_people_are_masked(plain: Path, tmp_path: 
     assert "anna@x.example" not in json.dumps(told)
 
 
+def test_a_command_that_asks_airflow_for_connections_says_nothing_but_its_own(plain: Path) -> None:
+    words = ("platform", "check", "newsletter")
+    told = concord(plain, *words, code=1, AIRFLOW_CONN_NEWSLETTER="fs:///no/such%20place")
+    assert told == (
+        "concord: newsletter: its folder or a file in it is not there: /no/such place [ENOENT]\n"
+    )
+
+
 def newsletter(folder: Path) -> str:
     """A newsletter tool with one subscriber, as a connection."""
     header = "subscriber_id;email;first name;last name;language;status;status since;changed;crm_ref"

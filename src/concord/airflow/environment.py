@@ -6,12 +6,22 @@ import base64
 import json
 import os
 import secrets
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
-__all__ = ["airflow_environment", "open_state"]
+from concord.errors import UnreadableInput
+
+__all__ = ["airflow_environment", "command_environment", "open_state"]
 
 _KEPT = ("AIRFLOW__SECRETS__", "AIRFLOW__OPENLINEAGE__TRANSPORT")
+_SOMEBODYS_OWN = (
+    "AIRFLOW_HOME",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "AIRFLOW__CORE__FERNET_KEY",
+)
+_DATABASE = "airflow.db"
 _POLICY = [
     {
         "scope": {},
@@ -44,10 +54,13 @@ def airflow_environment(
         state: folder of this Airflow's database, logs and keys (AIRFLOW_HOME).
         inherited: the surrounding environment.
         namespace: OpenLineage namespace of the jobs; None leaves it to whoever knows the project.
+
+    Raises:
+        UnreadableInput: the database is damaged.
     """
     for folder in (root / ".concord", root / ".concord" / "lineage"):
         folder.mkdir(mode=0o700, exist_ok=True)
-    open_state(state)
+    _refuse_damaged(open_state(state), root)
     kept = {
         name: value
         for name, value in inherited.items()
@@ -63,7 +76,7 @@ def airflow_environment(
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__MP_START_METHOD": "fork",
         "AIRFLOW__CORE__PARALLELISM": "1",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{state / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{state / _DATABASE}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state / "logs"),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.05",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -75,6 +88,44 @@ def airflow_environment(
         ours["AIRFLOW__OPENLINEAGE__NAMESPACE"] = namespace
     default = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
     return {**default, **kept, **ours, **_keys(state)}
+
+
+def command_environment(
+    state: Path, *, inherited: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """What a command adds to its surroundings to find connections; nothing over somebody's own.
+
+    Args:
+        state: folder of the embedded Airflow; with its key, the connections it keeps can be read.
+        inherited: the surrounding environment.
+    """
+    if any(name.startswith(_SOMEBODYS_OWN) for name in inherited):
+        return {}
+    return {"AIRFLOW_HOME": str(state), **_keys(open_state(state))}
+
+
+def _refuse_damaged(state: Path, root: Path) -> None:
+    """Tell of a database that Airflow could not read, before Airflow dies of it."""
+    place = state / _DATABASE
+    if not place.exists():
+        return
+    try:
+        with closing(sqlite3.connect(place)) as database:
+            sound = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.OperationalError:  # another process has it; its lock is told of elsewhere
+        return
+    except sqlite3.DatabaseError:
+        sound = False
+    if not sound:
+        named = (
+            place.relative_to(root) if place.is_relative_to(root) else Path(state.name) / _DATABASE
+        )
+        what = (
+            "Airflow's own database cannot be read; it holds no contacts: delete it and run again, "
+            "then schedules and history begin anew, and connections made in Airflow's pages have "
+            "to be made again"
+        )
+        raise UnreadableInput(named.as_posix(), what)
 
 
 def _keys(state: Path) -> dict[str, str]:
