@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from concord.assets.dataset import Dataset
 from concord.assets.subscription import SubscriptionDeclaration
 from concord.contracts.document import Contract, read_contract
+from concord.dag_faults import dag_faults
 from concord.errors import Fault, ProjectFaults, UsageError
 from concord.identity.declaration import People
 from concord.jobs import Job, contract_for, datasets_of, jobs_of
@@ -162,6 +163,7 @@ def _build(
         faults = cross_faults(
             Declared(settings, platforms, subscriptions, contracts, people, processing, lines)
         )
+        faults += dag_faults(root, subscriptions)
         if faults:
             raise ProjectFaults(tuple(sorted(set(faults))))
     return replace(

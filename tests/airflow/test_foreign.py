@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from concord.airflow.foreign import translated
+from concord.airflow.foreign import import_error, translated
 from concord.errors import PlatformDown, StepFailed
 
 QUOTED = "jane.doe@example.org"
@@ -78,3 +78,32 @@ def test_an_error_of_ours_loses_what_it_was_chained_to():
 )
 def test_only_what_may_pass_is_transient(error, transient):
     assert translated(error, "clean.crm").transient is transient
+
+
+def test_a_dag_file_that_cannot_be_imported_is_told_by_place_and_class():
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "/p/dags/a.py", line 4, in <module>\n    1 / 0\n'
+        "ZeroDivisionError: division by zero\n\n"
+        "The above exception was the direct cause of the following exception:\n\n"
+        "Traceback (most recent call last):\n"
+        '  File "/p/dags/a.py", line 6, in <module>\n    f()\n'
+        '  File "/p/lib/b.py", line 60, in f\n    raise\n'
+        f"concord.errors.UsageError: {QUOTED}\n{QUOTED}: too\n"
+    )
+    assert import_error("a.py", text) == "dags/a.py:6 (UsageError)"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            f"AirflowDagDuplicatedIdException: {QUOTED}",
+            "dags/a.py (AirflowDagDuplicatedIdException)",
+        ),
+        (f"{QUOTED} is wrong", "dags/a.py (an error)"),
+        ("", "dags/a.py (an error)"),
+    ],
+)
+def test_what_is_no_traceback_is_told_by_its_class_if_it_has_one(text, told):
+    assert import_error("a.py", text) == told

@@ -20,7 +20,7 @@ from concord.assets.commit import RunId
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Lake, create_table
 from concord.errors import UsageError
-from concord.project import Project, load
+from concord.project import Project, load, write_resolved
 from concord.steps.context import Context
 from concord.steps.registry import run_step
 from concord.steps.tables import frame_schema
@@ -64,6 +64,7 @@ def parsed(reference: Path, tmp_path: Path, text: str) -> DagBag:
     """A Dag file of the reference project's, parsed where no other test sees it."""
     for name in ("contracts", "assets", "lineage", "concord.yaml"):
         (tmp_path / name).symlink_to(reference / name)
+    write_resolved(tmp_path)
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "team.py").write_text(text)
     return DagBag(tmp_path / "dags" / "team.py")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
 from concord.errors import ConcordError, StepFailed
 
-__all__ = ["translated"]
+__all__ = ["import_error", "translated"]
 
 _HOPELESS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)
 _PACKAGE = Path(__file__).parents[1]
+_CLASS = re.compile(r"[A-Za-z_][\w.]*(?=:|$)")
 
 
 def translated(error: Exception, step: str) -> ConcordError:
@@ -44,3 +46,18 @@ def _place(error: Exception) -> str:
     path = Path(frame.filename)
     name = path.relative_to(_PACKAGE.parent).as_posix() if own else path.name
     return f"{name}:{frame.lineno}"
+
+
+def import_error(path: str, text: str) -> str:
+    """Why Airflow could not read a Dag file: its place and the error's class, nothing it quotes.
+
+    Args:
+        path: of the file, below the folder of Dags.
+        text: a traceback, or Airflow's own ``Class: sentence``.
+    """
+    *_, last = text.rpartition("Traceback (most recent call last):\n")
+    lines = re.findall(rf'^  File ".*{re.escape(path)}", line (\d+)', last, re.MULTILINE)
+    unindented = next((line for line in last.splitlines() if line[:1].strip()), "")
+    kind = _CLASS.match(unindented)
+    place = f"dags/{path}" + (f":{lines[-1]}" if lines else "")
+    return f"{place} ({kind.group().rpartition('.')[2] if kind else 'an error'})"

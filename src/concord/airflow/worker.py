@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from concord.airflow.engine import Engine, Incident
+from concord.airflow.foreign import import_error
 from concord.airflow.messages import ORDER, STOP, Event, Order, tell
 from concord.airflow.plans import DagPlan, most_upstream, plan_all
 from concord.airflow.processes import die_with_parent, one_at_a_time
@@ -68,10 +69,9 @@ class _Run:
         make_pools(self.project.platforms)
         errors = database.fill_dags()
         if errors:
-            names = ", ".join(sorted(Path(path).name for path in errors))
-            tell(
-                Event("refused", text=f"Dag files with errors: {names}; the worker's log has them")
-            )
+            names = ", ".join(import_error(path, text) for path, text in sorted(errors.items()))
+            told = f"Dag files with errors: {names}; nothing ran: mend them and run again"
+            tell(Event("refused", text=told))
             return 1
         database.forget_the_calendar()
         self.known = database.parsed_since(self.began_at)
