@@ -12,6 +12,7 @@ from concord.contracts.document import Contract
 __all__ = ["mask", "masked"]
 
 _OPEN = ("public", "internal")
+_TELLING = 2  # of so many signs the first says too much
 _SAFE = frozenset(
     [
         "record_id",
@@ -66,7 +67,7 @@ def masked(frame: pl.DataFrame, contract: Contract | None) -> list[dict[str, Any
 
 
 def mask(value: Any) -> Any:
-    """*value* without what it says: its first letter, its length, its shape."""
+    """*value* without what it says: its first letter, its length, its shape; of two signs none."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, date):
@@ -76,4 +77,5 @@ def mask(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: mask(one) for name, one in value.items()}
     text = str(value)
-    return text[:1] + "*" * min(len(text) - 1, 7) if text else text
+    shown = text[:1] if len(text) > _TELLING else ""
+    return shown + "*" * min(len(text) - len(shown), 7)
