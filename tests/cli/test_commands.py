@@ -283,6 +283,7 @@ def test_lint_tries_rules_audiences_and_mappings_out(tmp_path: Path, typed: Type
     for path, old, new in (
         ("assets/platforms/crm.yaml", "country = 'AT' or country = 'DE'", "country > 3"),
         ("assets/platforms/address_book.yaml", "emails: EMAIL", "emails: {from: EMAIL, type: x}"),
+        ("assets/platforms/address_book.yaml", "birth_date: BDAY", "birth_date: BDAYS"),
         ("contracts/golden.odcs.yaml", "deleted_at IS NULL AND", "birth_date > 'x' AND"),
     ):
         text = (folder / path).read_text(encoding="utf-8")
@@ -291,12 +292,15 @@ def test_lint_tries_rules_audiences_and_mappings_out(tmp_path: Path, typed: Type
     rows = typed(folder, "contract", "lint", "--format", "json", code=3)
     assert [(row["file"], row["line"] > 1) for row in rows] == [
         ("assets/platforms/address_book.yaml", True),
+        ("assets/platforms/address_book.yaml", True),
         ("assets/platforms/crm.yaml", True),
         ("contracts/golden.odcs.yaml", True),
     ]
     assert "`EMAIL` holds many values" in rows[0]["fault"]
-    assert "audience cannot be carried out" in rows[1]["fault"]
-    assert "cannot be carried out: Polars says" in rows[2]["fault"]
+    assert rows[1]["fault"] == "no property of a vCard is called `BDAYS`"
+    assert rows[1]["hint"] == "did you mean `BDAY`?"
+    assert "audience cannot be carried out" in rows[2]["fault"]
+    assert "cannot be carried out: Polars says" in rows[3]["fault"]
 
 
 def test_a_platform_is_checked_and_its_people_are_masked(plain: Path, tmp_path: Path) -> None:

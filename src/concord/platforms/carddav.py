@@ -35,6 +35,7 @@ from concord.platforms.dav_xml import DAV, multistatus, propfind
 from concord.platforms.declaration import CardDavOptions, PlatformDeclaration
 from concord.platforms.natives import native_fields
 from concord.platforms.vcard import MULTIVALUED, is_native
+from concord.platforms.vcard_names import native_fault
 
 __all__ = ["CardDav"]
 
@@ -47,6 +48,7 @@ class CardDav:
     """Source and sink of one address book."""
 
     multivalued = MULTIVALUED
+    native_fault = staticmethod(native_fault)
     capabilities = Capabilities(
         delta=Delta.TOKEN,
         tombstones=True,

@@ -57,6 +57,31 @@ def _faults(
         assert mapped is not None
         for fault in mapping_faults(platform, mapped, _multivalued(platform)):
             yield Fault(path, line_of(fault.place), fault.what, fault.hint)
+        yield from _native_faults(platform, path, line_of)
+
+
+def _native_faults(platform: PlatformDeclaration, path: str, line_of: _LineOf) -> Iterator[Fault]:
+    """Native names that no platform of the kind can have, where the kind knows all there are."""
+    told = getattr(kind(platform.kind), "native_fault", None)
+    if told is None:
+        return
+    for place, native in _named_natives(platform):
+        fault = told(native)
+        if fault is not None:
+            yield Fault(path, line_of(place), *fault)
+
+
+def _named_natives(platform: PlatformDeclaration) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Every native name, and the keys that lead to it."""
+    for column, declared in platform.fields.items():
+        for number, one in enumerate(platform.column(column)):
+            place = (column, number) if isinstance(declared, list) else (column,)
+            yield ("fields", *place), one.source
+    for number, claim in enumerate(platform.consents):
+        for key in ("address", "state", "at"):
+            native = getattr(claim, key)
+            if native is not None:
+                yield ("consents", number, key), native
 
 
 def _nowhere(_: tuple[Any, ...]) -> int:
