@@ -19,6 +19,8 @@ from concord.platforms.declaration import FieldDeclaration, PlatformDeclaration
 
 __all__ = ["ClaimMap", "Field", "FieldMap", "MappingFault", "mapping_faults", "mapping_of"]
 
+_A_SLIP = 81  # loyalty is no slip of locality, at 80
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -182,7 +184,7 @@ def mapping_faults(
         fields = declared if isinstance(declared, list) else [declared]
         if column is None:
             what = f"column `{name}` is not in {contract.name}"
-            found.append(MappingFault(("fields", name), what, _meant(name, known)))
+            found.append(MappingFault(("fields", name), what, _slip_or_new(name, known)))
             continue
         for number, field in enumerate(fields):
             place = ("fields", name, number) if isinstance(declared, list) else ("fields", name)
@@ -206,6 +208,15 @@ def _faults(
     elif field.slot:
         what = f"`{field.source}` holds many values, each with its own type"
         yield what, "leave out `type` and `preferred`"
+
+
+def _slip_or_new(name: str, known: Mapping[str, Any]) -> str:
+    from rapidfuzz import fuzz, process
+
+    near = process.extractOne(name, known.keys(), scorer=fuzz.ratio, score_cutoff=_A_SLIP)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return "for a new column, add it to contracts/clean.odcs.yaml and contracts/golden.odcs.yaml"
 
 
 def _meant(name: str, known: Mapping[str, Any]) -> str:
