@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,20 +37,27 @@ def up(
         os.environ["CONCORD_ENV"] = "demo"
     project = load(find_root(), environment)
     state = state_folder(project.root) / ("demo" if demo else "airflow")
+    exports = state / "connections.sh"
     console = Console(soft_wrap=True)
 
     def ready(address: Address) -> None:
         console.print(f"Airflow: {address.url}  user {address.user}  password {address.password}")
+        if demo:
+            command = os.path.relpath(Path(sys.executable).with_name("concord"))
+            console.print(f"Its platforms, in another terminal: source {os.path.relpath(exports)}")
+            console.print(
+                f"                    for example: {command} --env demo platform check crm"
+            )
         console.print("Ctrl-C stops it.")
 
     with contextlib.ExitStack() as stack:
         env: dict[str, str] = {}
         if demo:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            env = {
-                **stack.enter_context(platforms(state, invent(200))).environment(),
-                "CONCORD_ENV": "demo",
-            }
+            running = stack.enter_context(platforms(state, invent(200)))
+            env = {**running.environment(), "CONCORD_ENV": "demo"}
+            running.write_exports(exports)
+            stack.callback(exports.unlink, missing_ok=True)
             state = state / "airflow"
         deploy_embedded(project.root, state, extra=env)
         code = serve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,13 @@ class Platforms:
     def environment(self) -> dict[str, str]:
         """The connections as the variables that Airflow reads."""
         return {f"AIRFLOW_CONN_{name.upper()}": value for name, value in self.connections.items()}
+
+    def write_exports(self, place: Path) -> None:
+        """Write the connections for a shell to read; they hold passwords, so only for the owner."""
+        place.unlink(missing_ok=True)
+        place.touch(mode=0o600)
+        lines = (f"export {name}={shlex.quote(v)}\n" for name, v in self.environment().items())
+        place.write_text("".join(lines), encoding="utf-8")
 
 
 def fresh_state(state: Path) -> Path:
