@@ -63,8 +63,9 @@ def read_files(root: Path) -> tuple[list[File], dict[str, str], list[Fault]]:
             data, line_of = load_text(content.decode("utf-8"), path=name)
         except ProjectFaults as error:
             faults += error.faults
-        except UnicodeDecodeError:
-            faults.append(Fault(name, 0, "is not UTF-8 text", "save it as UTF-8"))
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            faults.append(Fault(name, line, "is not UTF-8 text", "save it as UTF-8"))
         else:
             files.append(File(name, data, line_of))
     return files, digests, faults

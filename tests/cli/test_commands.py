@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -342,6 +343,9 @@ def test_a_dry_run_reads_prints_and_keeps_nothing(
         text = (folder / path).read_text(encoding="utf-8")
         for old in ("crm, ", ", crm", "'platform:crm', "):
             text = text.replace(old, "")
+        text = text.replace(
+            "['platform:newsletter']", "['platform:newsletter', 'platform:address_book']"
+        )
         (folder / path).write_text(text, encoding="utf-8")
     inbox, outbox, scratch = tmp_path / "in", tmp_path / "out", tmp_path / "scratch"
     for one in (inbox, outbox, scratch):
@@ -372,7 +376,11 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(
     root: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(approving, "statuses", lambda _: signal.raise_signal(signal.SIGTERM))
-    typed(root, "sync", "status", code=130)
+    assert typed(root, "sync", "status", code=130) == "concord: stopped; run again to go on\n"
+
+
+def test_the_version_is_told(plain: Path, typed: Typed) -> None:
+    assert typed(plain, "--version") == f"concord {version('concord-contacts')}\n"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 import sys
+from importlib.metadata import version as version_of
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -20,12 +21,20 @@ from concord.errors import ConcordError, NotDeployed, ProjectFaults, UsageError
 
 __all__ = ["app", "assembled", "exit_code", "main"]
 
+STOPPED = 130
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Contact-sync pipelines that data people can trust.",
     epilog="Example: concord run --env demo",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"concord {version_of('concord-contacts')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -37,6 +46,12 @@ def _options(
     env: Annotated[
         str | None, typer.Option(help="One of the environments in concord.yaml; else CONCORD_ENV.")
     ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", callback=_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     if project is not None:
         os.environ["CONCORD_PROJECT"] = str(project)
@@ -76,6 +91,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         assembled()()
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            print("concord: stopped; run again to go on", file=sys.stderr)
+        raise
     except Exception as error:
         ours = translated(error, "an unexpected error")
         print(f"concord: {ours}", file=sys.stderr)
