@@ -104,6 +104,7 @@ BETWEEN_FILES = [
     (CRM, "customer_care", "customer_car", "(did you mean `customer_care`?)"),
     (CRM, "country = 'AT'", "contry = 'AT'", "`contry` is no column"),
     (CRM, "  given_name:", "  givn_name:", "(did you mean `given_name`?)"),
+    (CRM, "  language:", "  loyalty: tier\n  language:", ""),
     (CRM, "company", "{from: company, normalise: fone}", "(did you mean `phone`?)"),
     (CRM, "channel: email", "channel: emial", "channel `emial` is declared nowhere (did you mean"),
     (CRM, "purpose: marketing", "purpose: marketin", "(did you mean `marketing`?)"),
@@ -178,6 +179,23 @@ def test_a_name_that_nothing_declares_is_told_with_its_line_and_what_was_meant(
     assert_told(between_files, path, new, told)
 
 
+def test_a_column_that_is_new_is_told_where_to_declare_it(between_files: Wrong) -> None:
+    (told,) = [fault for fault in between_files[1] if "`loyalty`" in fault.what]
+    assert told.hint == (
+        "for a new column, add it to contracts/clean.odcs.yaml and contracts/golden.odcs.yaml"
+    )
+
+
+def test_a_column_to_write_that_golden_lacks_is_told(root: Path, edit: Edit) -> None:
+    edit("contracts/golden.odcs.yaml", "name: job_title", "name: job")
+    with pytest.raises(ProjectFaults, match="`job_title` is not in golden_contacts") as caught:
+        load(root)
+    assert {fault.path for fault in caught.value.faults} == {CRM, BOOK}
+    for path, native in ((CRM, "job_title"), (BOOK, "TITLE")):
+        edit(path, f"job_title: {native}", f"job_title: {{from: {native}, write: false}}")
+    assert load(root).platform("crm")
+
+
 def test_one_way_of_writing_a_field_is_told_of_not_every_way_there_is(in_one_file: Wrong) -> None:
     told = [str(fault) for fault in in_one_file[1] if "locality" in fault.what]
     assert len(told) == 1
@@ -211,7 +229,7 @@ SPOILT = [
     (PEOPLE, "- a\n- list\n", "people.yaml:1: holds no keys with values"),
     (CRM, "# nothing yet\n", "crm.yaml:1: is empty"),
     (BOOK, "kind: sql\nkind: sql\n", "address_book.yaml:2: a key stands twice"),
-    (NEWSLETTER, "kind: \ud8ff", "newsletter.yaml: is not UTF-8 text (save it as UTF-8)"),
+    (NEWSLETTER, "kind:\n\ud8ff", "newsletter.yaml:2: is not UTF-8 text (save it as UTF-8)"),
     ("assets/platforms/a.yaml", "kind: sql\nid: &x id\n", "a.yaml:2: anchors and aliases"),
     ("assets/platforms/b.yaml", "id: !!python/name:os.system\n", "b.yaml:1: tags (!) are not read"),
     ("assets/platforms/c.yml", "kind: sql\n", "c.yml: is not read: its name ends in .yml (name it"),
@@ -242,6 +260,12 @@ def test_missing_files_are_named(root: Path) -> None:
     with pytest.raises(ProjectFaults, match=r"people\.yaml: is missing") as caught:
         load(root)
     assert "assets/platforms: holds no platform" in str(caught.value)
+
+
+def test_a_missing_contract_is_told_with_what_to_do(root: Path) -> None:
+    (root / "contracts" / "golden.odcs.yaml").unlink()
+    with pytest.raises(ProjectFaults, match=r"no contract names golden/contacts .* \(put back its"):
+        load(root)
 
 
 def test_a_second_contract_for_a_dataset_is_refused(root: Path) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from graphlib import CycleError
 from typing import Any
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
 from concord.assets.subscription import SubscriptionDeclaration
 from concord.contracts.document import Contract
 from concord.contracts.sql import sql_faults
@@ -69,7 +72,9 @@ def cross_faults(declared: Declared) -> list[Fault]:
 def _contract_faults(contracts: Mapping[str, Contract]) -> Iterator[Fault]:
     for dataset in ("clean/*", "people/crosswalk", "people/consents", "golden/contacts"):
         if dataset not in contracts and contract_for(contracts, dataset) is None:
-            yield Fault("contracts", 0, f"no contract names {dataset} in schema[0].physicalName")
+            what = f"no contract names {dataset} in schema[0].physicalName"
+            hint = "put back its file, or copy it from Concord's reference project"
+            yield Fault("contracts", 0, what, hint)
 
 
 def _unknown(what: str, name: str, known: list[str], path: str, line: int) -> Fault:
@@ -88,6 +93,7 @@ def _platform_faults(name: str, declared: Declared) -> Iterator[Fault]:
     if contract is not None:
         for fault in mapping_faults(platform, contract):
             yield Fault(path, line_of(fault.place), fault.what, fault.hint)
+        yield from _stranded(platform, contract, declared.contracts[GOLDEN], path, line_of)
     natives = [one.source for column in platform.fields for one in platform.column(column)]
     for number, native in enumerate(platform.unique):
         if native not in natives:
@@ -102,6 +108,19 @@ def _platform_faults(name: str, declared: Declared) -> Iterator[Fault]:
         if claim.channel not in channels:
             line = line_of(("consents", number, "channel"))
             yield _unknown("channel", claim.channel, channels, path, line)
+
+
+def _stranded(
+    platform: PlatformDeclaration, clean: Contract, golden: Contract, path: str, line_of: LineOf
+) -> Iterator[Fault]:
+    """Columns declared to be written, which golden, from which everything is written, lacks."""
+    ours = {column.name for column in golden.columns}
+    for column in clean.columns:
+        fields = platform.column(column.name)
+        if column.name not in ours and any(field.write for field in fields):
+            what = f"column `{column.name}` is not in {golden.name}, so it never leaves clean"
+            hint = "add it to contracts/golden.odcs.yaml, or write {from: …, write: false} here"
+            yield Fault(path, line_of(("fields", column.name)), what, hint)
 
 
 _CHANNELS = ("email", "phone")  # roles of the columns that hold the addresses
@@ -183,6 +202,21 @@ def _processing_faults(declared: Declared) -> Iterator[Fault]:
             if recipient not in known:
                 line = line_of(("purposes", name, "recipients", number))
                 yield _unknown("recipient", recipient, known, path, line)
+    for recipient, name in _sent(declared):
+        purpose_of = declared.processing.purposes.get(name)
+        if purpose_of is not None and recipient not in purpose_of.recipients:
+            line = line_of(("purposes", name, "recipients"))
+            what = f"`{recipient}` is given people for `{name}` and is no recipient of it"
+            yield Fault(path, line, what, "add it to the purpose's recipients")
+
+
+def _sent(declared: Declared) -> Iterator[tuple[str, str]]:
+    """Everybody who is given people, and the purpose."""
+    for name, platform in declared.platforms.items():
+        if platform.direction != "in":
+            yield f"platform:{name}", platform.purpose
+    for team, subscription in declared.subscriptions.items():
+        yield f"subscription:{team}", subscription.purpose
 
 
 def _subscription_faults(team: str, declared: Declared) -> Iterator[Fault]:
@@ -198,6 +232,11 @@ def _subscription_faults(team: str, declared: Declared) -> Iterator[Fault]:
         return
     if _nobody_consents(subscription.dataset, subscription.purpose, declared):
         yield _no_flag(subscription.purpose, subscription.dataset, path, line_of(("purpose",)))
+    if _later(subscription.version, contract.version):
+        what = f"`version` asks for a later contract than {contract.version}, the one there is"
+        yield Fault(
+            path, line_of(("version",)), what, f"write ~={contract.version.rpartition('.')[0]}"
+        )
     known = [column.name for column in contract.columns]
     for number, column in enumerate(subscription.columns):
         if column not in known:
@@ -206,6 +245,17 @@ def _subscription_faults(team: str, declared: Declared) -> Iterator[Fault]:
     if publishes and contract_for(declared.contracts, publishes) is None:
         made = list(declared.contracts)
         yield _unknown("contract for", publishes, made, path, line_of(("publishes",)))
+
+
+def _later(pin: str, version: str) -> bool:
+    """Whether a pin leaves a contract out because it is too old; one too new is told when it comes.
+
+    A contract may move on before its readers do: each of them is refused then, for itself.
+    """
+    if SpecifierSet(pin).contains(version, prereleases=True):
+        return False
+    lower = [one for one in SpecifierSet(pin) if one.operator in ("~=", "==", ">=", ">")]
+    return any(Version(one.version.removesuffix(".*")) >= Version(version) for one in lower)
 
 
 _PURPOSE = re.compile(r"[\w-]+")

@@ -21,6 +21,7 @@ kind: DataContract
 id: urn:test:people
 version: '1.0.0'
 status: active
+team: {name: testers}
 schema:
 - name: people
   id: people

@@ -184,6 +184,11 @@ PROPERTY_FAULTS = {
         "familyname",
         "unknown role `familyname` (did you mean `family_name`?)",
     ),
+    "an unknown classification": (
+        "- {name: a, id: a, logicalType: string, classification: confidental}",
+        "confidental",
+        "there is no classification `confidental` (did you mean `confidential`?)",
+    ),
     "a role on the wrong type": (
         "- {name: a, id: a, logicalType: string,"
         " customProperties: [{property: role, value: email, vendor: concord}]}",
@@ -356,6 +361,10 @@ HEAD_FAULTS = {
     "status: active": {"status: live": "`status` is none that Concord knows"},
     "id: urn:test:people": {"owner: x": "`the contract` lacks `id`"},
     "apiVersion: v3.2.0": {"apiVersion: v2.2.2": "contracts follow ODCS 3"},
+    "team: {name: testers}": {
+        "team: {}": "nobody owns the contract (team: {name: …})",
+        "team: {description: x}": "nobody owns the contract",
+    },
     "physicalName: test/people": {"physicalType: table": "the dataset is not named"},
     "primaryKey: true": {"primaryKey: false": "exactly one property is the primaryKey"},
 }

@@ -32,6 +32,11 @@ def root(tmp_path: Path) -> Path:
 def declare(root: Path, team: str, **keys: str) -> None:
     lines = [f"{key}: {value}" for key, value in {**GOOD, **keys}.items()]
     (root / "contracts" / "subscriptions" / f"{team}.yaml").write_text("\n".join(lines) + "\n")
+    register = root / "lineage" / "processing.yaml"
+    text = register.read_text().replace(
+        "'subscription:billing'", f"'subscription:{team}', 'subscription:billing'"
+    )
+    register.write_text(text)
 
 
 def keep(root: Path, dataset: str) -> None:
@@ -55,6 +60,8 @@ def keep(root: Path, dataset: str) -> None:
             {"dataset": "clean/erp", "columns": "[record_id]"},
             r"dataset `clean/erp` is declared nowhere",
         ),
+        ({"version": "~=2.0"}, r"sales\.yaml:2: .* later contract than 1\.0\.0.*\(write ~=1\.0\)"),
+        ({"owner": "''"}, r"sales\.yaml:5: `owner`: String should have at least 1"),
         ({"dataset": "raw/crm"}, r"dataset `raw/crm` is declared nowhere"),
         (
             {"dataset": "clean/crm", "purpose": "marketing"},
@@ -104,3 +111,19 @@ def test_a_key_that_may_be_an_address_leaves_no_bounds_in_the_log(root):
     datasets = load(root).datasets
     assert datasets["sales/leads"].stats == ("_row_hash",)
     assert datasets["billing/customers"].stats == ("person_id",)
+
+
+def test_a_contract_may_move_on_before_its_readers_do(root: Path) -> None:
+    golden = root / "contracts" / "golden.odcs.yaml"
+    golden.write_text(golden.read_text().replace("version: '1.0.0'", "version: '2.0.0'", 1))
+    assert load(root).contracts["golden/contacts"].version == "2.0.0"
+
+
+def test_whoever_is_given_people_is_a_recipient_of_the_purpose(root: Path) -> None:
+    declare(root, "sales")
+    register = root / "lineage" / "processing.yaml"
+    text = register.read_text()
+    register.write_text(text.replace("'subscription:sales', ", "").replace("'platform:crm', ", ""))
+    with pytest.raises(ProjectFaults, match=r"processing\.yaml:4: `platform:crm` is given") as told:
+        load(root)
+    assert "`subscription:sales` is given people for `customer_care`" in str(told.value)

@@ -34,5 +34,5 @@ class SubscriptionDeclaration(BaseModel):
     version: Annotated[str, AfterValidator(_pin)]
     columns: tuple[str, ...] = Field(min_length=1)
     purpose: str
-    owner: str
+    owner: str = Field(min_length=1)
     publishes: str | None = None

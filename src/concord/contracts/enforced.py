@@ -31,6 +31,7 @@ _OPTIONS = {
     "timestamp": _BOUNDS | {"timezone", "defaultTimezone"},
     "array": frozenset({"minItems", "maxItems", "uniqueItems"}),
 }
+_CLASSES = ("public", "internal", "confidential", "restricted")
 _UTC = ("UTC", "Etc/UTC")
 _ITEM = frozenset(
     {"logicalType", "properties", "id", "name", "description", "physicalType", "tags"}
@@ -60,6 +61,9 @@ class _FieldLinter(QualityLinter):
     def contract(self, data: Node) -> Iterator[Fault]:
         yield from self.custom_properties(data, ())
         yield from self.custom_properties(self.node, ("schema", 0))
+        team = data.get("team")
+        if not (isinstance(team, dict) and team.get("name")):
+            yield self.fault(("team",), "nobody owns the contract", "team: {name: …}")
         ratio = {**custom(data), **custom(self.node)}.get("maxQuarantineRatio", 0)
         if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
             place = ("customProperties",)
@@ -98,6 +102,7 @@ class _FieldLinter(QualityLinter):
         yield from self._options(node, place)
         yield from self.values(node, node.get("enum") or (), (*place, "enum"))
         yield from self.custom_properties(node, place)
+        yield from self._classification(node, place)
         yield from self._role(node, place)
         for number, rule in enumerate(node.get("quality") or ()):
             yield from self.quality(rule, node, parent, (*place, "quality", number))
@@ -153,6 +158,13 @@ class _FieldLinter(QualityLinter):
                 yield self.fault(place, f"`{place[-1]}` has no time zone", "end it with Z")
         except ValueError:
             yield self.fault(place, f"`{place[-1]}` is no {kind}", "write it as ISO 8601 does")
+
+    def _classification(self, node: Node, place: Place) -> Iterator[Fault]:
+        found = node.get("classification")
+        if found is not None and found not in _CLASSES:
+            said = f"`{node['name']}`: there is no classification `{found}`"
+            hint = meant(str(found), list(_CLASSES)) or ", ".join(_CLASSES)
+            yield self.fault((*place, "classification"), said, hint)
 
     def _role(self, node: Node, place: Place) -> Iterator[Fault]:
         declared, name = custom(node), node["name"]
