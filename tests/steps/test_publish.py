@@ -62,7 +62,7 @@ Function = Callable[[pl.DataFrame, Subscription], None]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The reference project, and two teams more: one that keeps a dataset, one that does not."""
     root = tmp_path_factory.mktemp("subscribers")
-    for name in ("contracts", "assets", "lineage", "dags"):
+    for name in ("contracts", "assets", "lineage"):
         shutil.copytree(REFERENCE / name, root / name)
     shutil.copy(REFERENCE / "concord.yaml", root)
     contracts = root / "contracts"
@@ -71,6 +71,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (contracts / "club.odcs.yaml").write_text(club)
     (contracts / "subscriptions" / "club.yaml").write_text(CLUB)
     (contracts / "subscriptions" / "letters.yaml").write_text(LETTERS)
+    processing = root / "lineage" / "processing.yaml"
+    told = "['platform:newsletter', 'subscription:club', 'subscription:letters']"
+    said = processing.read_text()
+    assert "['platform:newsletter']" in said
+    processing.write_text(said.replace("['platform:newsletter']", told))
     return load(root)
 
 
