@@ -29,6 +29,7 @@ MADE: list[ConcordError] = [
     errors.CursorExpired("book", "the token is unknown"),
     errors.NotWritten("raw/crm", "ENOSPC"),
     errors.LostRace("raw/crm", 12),
+    errors.Overtaken("golden/contacts", "clean/crm"),
     errors.StaleContract("raw/crm", "1.0.0", "1.1.0"),
 ]
 

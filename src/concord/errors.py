@@ -20,6 +20,7 @@ ConcordError
     ├── CursorExpired        the platform forgot our cursor: read everything once
     ├── NotWritten           the disk is full, or the storage refuses writes
     ├── LostRace             another writer won, again and again
+    ├── Overtaken            another writer has read later versions than we have
     └── StaleContract        the last commit was made under a newer contract than ours
 
 A message says where, what, how many and what to do next; it never holds a value of a record.
@@ -41,6 +42,7 @@ __all__ = [
     "MissingConnection",
     "NotDeployed",
     "NotWritten",
+    "Overtaken",
     "PlatformDown",
     "PlatformRefused",
     "ProjectFaults",
@@ -292,6 +294,21 @@ class LostRace(Transient):
 
     def __str__(self) -> str:
         return f"{self.dataset}: another writer won {self.attempts} times; nothing was written"
+
+
+class Overtaken(Transient):
+    """Another writer has weighed a later version of an input; nothing of ours was written."""
+
+    def __init__(self, dataset: str, source: str) -> None:
+        super().__init__(dataset, source)
+        self.dataset = dataset
+        self.source = source
+
+    def __str__(self) -> str:
+        return (
+            f"{self.dataset}: another run has weighed a later version of {self.source} than this "
+            "one read; nothing was written, and the next try reads the newest"
+        )
 
 
 class StaleContract(Transient):

@@ -50,14 +50,32 @@ def test_only_the_last_task_of_a_dag_has_outlets(plans):
 
 
 def test_deliver_is_mapped_over_the_plan_and_acknowledge_runs_whatever_it_did(plans):
-    plan, deliver, acknowledge = plans["sync_crm"].tasks
+    plan, deliver, acknowledge = plans["sync_newsletter"].tasks
     assert (plan.task_id, deliver.mapped_over, deliver.after) == ("plan", "plan", ("plan",))
     assert (acknowledge.after, acknowledge.trigger_rule) == (("plan", "deliver"), "all_done")
 
 
-def test_only_calls_to_a_platform_take_its_slot(plans):
-    pools = {task.step: task.pool for plan in plans.values() for task in plan.tasks}
-    assert {step for step, pool in pools.items() if pool} == {"extract", "deliver"}
+def test_where_several_write_the_withdrawals_go_before_them_all(plans):
+    plan, withdraw, deliver, acknowledge = plans["sync_crm"].tasks
+    assert (withdraw.withdrawals, withdraw.mapped_over, withdraw.after) == (True, None, ("plan",))
+    assert (deliver.withdrawals, deliver.mapped_over) == (False, "plan")
+    assert (deliver.after, deliver.trigger_rule) == (("plan", "withdraw"), "none_failed")
+    assert acknowledge.after == ("plan", "deliver", "withdraw")
+
+
+def test_only_chunks_of_one_delivery_have_a_platform_at_once(plans, reference):
+    platforms = load(reference).platforms
+    assert {name: one.writers for name, one in platforms.items()} == {
+        "crm": 4,
+        "address_book": 4,
+        "newsletter": 1,
+    }
+    tasks = [task for plan in plans.values() for task in plan.tasks if task.pool]
+    assert {task.task_id for task in tasks} == {"extract", "withdraw", "deliver", "acknowledge"}
+    for task in tasks:
+        alone = task.task_id != "deliver"
+        assert task.pool == f"concord_{task.platform}"
+        assert task.pool_slots == (platforms[task.platform].writers if alone else 1)
 
 
 def test_priority_falls_on_every_way_down_to_golden(plans):

@@ -133,10 +133,11 @@ def _task(
         "trigger_rule": task.trigger_rule,
     }
     if task.pool:
-        common["pool"] = task.pool
+        common |= {"pool": task.pool, "pool_slots": task.pool_slots}
     if task.mapped_over:
-        return operator.partial(**common).expand(chunk=made[task.mapped_over].output)
-    return operator(**common, chunks=task.task_id == "plan")
+        chunks = made[task.mapped_over].output
+        return operator.partial(**common).expand_kwargs(chunks)
+    return operator(**common, chunks=task.task_id == "plan", withdrawals=task.withdrawals)
 
 
 def _end(made: Mapping[str, Any]) -> None:

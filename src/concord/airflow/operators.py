@@ -24,6 +24,7 @@ __all__ = ["StepOperator"]
 
 log = structlog.get_logger(__name__)
 
+_WITHDRAWALS = "withdrawals"
 _PARAMETERS = ("full_refresh", "accept_deletes")
 
 
@@ -36,7 +37,10 @@ class StepOperator(BaseOperator):
     Args:
         step: the step's name.
         platform: the platform, for steps of one.
-        chunk: which part of a plan, for a mapped task.
+        chunk: which part of a plan, from 0, for a mapped task.
+        of: how many parts there are.
+        withdrawals: whether it delivers the withdrawals of a plan, and nothing else; it is skipped
+            at once where the plan's fact ``withdrawals`` is 0.
         chunks: whether the task's XCom is the list of chunks that *deliver* is mapped over. The
             step says how many in the fact ``chunks``: 0 when only *acknowledge* has work, no such
             fact when neither has.
@@ -51,6 +55,8 @@ class StepOperator(BaseOperator):
         step: str,
         platform: str | None = None,
         chunk: int | None = None,
+        of: int = 1,
+        withdrawals: bool = False,
         chunks: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -58,6 +64,8 @@ class StepOperator(BaseOperator):
         self.step = step
         self.platform = platform
         self.chunk = chunk
+        self.of = of
+        self.withdrawals = withdrawals
         self.chunks = chunks
         self._project: Project | None = None
         self._result: Result | None = None
@@ -70,6 +78,8 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         """Run the step and publish what it published."""
+        if self.withdrawals and not context["ti"].xcom_pull(task_ids="plan", key=_WITHDRAWALS):
+            raise AirflowSkipException("nothing to withdraw")
         began = time.monotonic()
         failure: ConcordError | None = None
         try:
@@ -86,6 +96,7 @@ class StepOperator(BaseOperator):
         log.info("step finished", job=self.job, **{k: told[k] for k in _LOGGED})
         self._publish(result, context)
         if self.chunks:
+            context["ti"].xcom_push(_WITHDRAWALS, result.facts.get(_WITHDRAWALS, 0))
             return _chunks(result)
         if not result.moved and not result.facts.get("delivered"):
             raise AirflowSkipException("nothing moved")
@@ -104,7 +115,9 @@ class StepOperator(BaseOperator):
     def _options(self, params: Mapping[str, Any]) -> dict[str, Any]:
         options: dict[str, Any] = {name: True for name in _PARAMETERS if params.get(name)}
         if self.chunk is not None:
-            options["chunk"] = self.chunk
+            options |= {"chunk": self.chunk, "of": self.of}
+        if self.withdrawals:
+            options["withdrawals"] = True
         return options
 
     def _attempt(self, context: Any) -> Attempt:
@@ -171,13 +184,13 @@ class StepOperator(BaseOperator):
         return lineage_of_failure(self._project, self._failure)
 
 
-def _chunks(result: Result) -> list[int]:
+def _chunks(result: Result) -> list[dict[str, int]]:
     """The chunks to deliver; without that fact there is no work for the rest of the Dag."""
     chunks = result.facts.get("chunks")
     if chunks is None:
         skipped: Any = DownstreamTasksSkipped
         raise skipped(tasks=["deliver", "acknowledge"])
-    return list(range(chunks))
+    return [{"chunk": chunk, "of": chunks} for chunk in range(chunks)]
 
 
 _LOGGED = ("reads", "writes", "rows_in", "quarantined", "seconds")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concord.project import Project
 
 __all__ = [
+    "WITHDRAW",
     "DagPlan",
     "TaskPlan",
     "dag_of",
@@ -25,8 +26,12 @@ __all__ = [
     "pool_of",
 ]
 
+WITHDRAW = "withdraw"
+"""The task that delivers a plan's withdrawals before its chunks."""
+
 _SYNC = ("plan", "deliver", "acknowledge")
-_CALLS_THE_PLATFORM = ("extract", "deliver")
+_TURNS = ("extract", "deliver", "acknowledge")
+"""Steps of one platform that keep out of each other's way; only chunks of *deliver* run at once."""
 _DOC = {
     "extract": "Reads {platform} and publishes what it holds.",
     "consent": "Brings every platform's claims of consent together.",
@@ -48,7 +53,9 @@ class TaskPlan:
         outlets: datasets it may publish with an event.
         after: task ids upstream of it in its Dag.
         mapped_over: the task whose XCom lists the chunks this one is mapped over.
-        pool: the pool it takes a slot of; None for Airflow's default.
+        withdrawals: whether it delivers the plan's withdrawals, and nothing else.
+        pool: the pool it takes slots of; None for Airflow's default.
+        pool_slots: how many.
         weight: absolute priority; higher runs first.
         trigger_rule: Airflow's.
         team: whose function it calls, for a subscriber's.
@@ -61,7 +68,9 @@ class TaskPlan:
     outlets: tuple[str, ...]
     after: tuple[str, ...] = ()
     mapped_over: str | None = None
+    withdrawals: bool = False
     pool: str | None = None
+    pool_slots: int = 1
     weight: int = 1
     trigger_rule: str = "all_success"
     team: str | None = None
@@ -126,7 +135,10 @@ def dag_of(job: Job) -> str:
 
 
 def pool_of(platform: str) -> str:
-    """The pool that keeps tasks from calling one platform at the same time."""
+    """The pool with one slot for every task that may write to the platform at once.
+
+    What reads it, or takes receipts in, takes all of them.
+    """
     return f"concord_{platform}"
 
 
@@ -205,30 +217,43 @@ def _dag(project: Project, dag_id: str, jobs: Sequence[Job], depth: int) -> DagP
         assets=() if produces else _triggers(jobs),
         jobs=tuple(job.name for job in jobs),
         depth=depth,
-        tasks=tuple(_tasks(jobs, depth)),
+        tasks=tuple(_tasks(project, jobs, depth)),
         team=_team(jobs[0]),
     )
 
 
-def _tasks(jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
-    last = jobs[-1]
+def _tasks(project: Project, jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
     for place, job in enumerate(jobs):
-        plan, deliver = "plan" in _steps(jobs[:place]), job.step == "deliver"
-        yield TaskPlan(
-            task_id=job.step,
-            step=job.step,
-            platform=job.platform,
-            inlets=tuple(sorted(job.reads)),
-            outlets=tuple(sorted(job.writes)) if job is last else (),
-            after=_steps(jobs[:place]),
-            mapped_over="plan" if deliver and plan else None,
-            pool=pool_of(job.platform)
-            if job.platform and job.step in _CALLS_THE_PLATFORM
-            else None,
-            weight=_weight(job, depth, place),
-            trigger_rule="all_done" if job.step == "acknowledge" else "all_success",
-            team=_team(job),
-        )
+        writers = project.platforms[job.platform].writers if job.platform else 1
+        task = _task(job, jobs, writers, _weight(job, depth, place))
+        if job.step == "deliver" and task.mapped_over and writers > 1:
+            yield replace(
+                task, task_id=WITHDRAW, withdrawals=True, mapped_over=None, pool_slots=writers
+            )
+            task = replace(task, after=(*task.after, WITHDRAW), trigger_rule="none_failed")
+        elif job.step == "acknowledge" and writers > 1:
+            task = replace(task, after=(*task.after, WITHDRAW))
+        yield task
+
+
+def _task(job: Job, jobs: Sequence[Job], writers: int, weight: int) -> TaskPlan:
+    before = tuple(one.step for one in jobs[: jobs.index(job)])
+    delivers = job.step == "deliver"
+    takes_turns = job.platform is not None and job.step in _TURNS
+    return TaskPlan(
+        task_id=job.step,
+        step=job.step,
+        platform=job.platform,
+        inlets=tuple(sorted(job.reads)),
+        outlets=tuple(sorted(job.writes)) if job is jobs[-1] else (),
+        after=before,
+        mapped_over="plan" if delivers and "plan" in before else None,
+        pool=pool_of(job.platform) if job.platform and takes_turns else None,
+        pool_slots=writers if takes_turns and not delivers else 1,
+        weight=weight,
+        trigger_rule="all_done" if job.step == "acknowledge" else "all_success",
+        team=_team(job),
+    )
 
 
 def _weight(job: Job, depth: int, place: int) -> int:
@@ -239,7 +264,3 @@ def _weight(job: Job, depth: int, place: int) -> int:
 
 def _team(job: Job) -> str | None:
     return job.name.partition(".")[2] if job.step == "publish" else None
-
-
-def _steps(jobs: Sequence[Job]) -> tuple[str, ...]:
-    return tuple(job.step for job in jobs)

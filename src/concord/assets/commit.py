@@ -53,6 +53,10 @@ class Position:
         """Whether there is something to weigh: a later version, or another fingerprint."""
         return cursor < self.version if self.table_id is not None else cursor != self.version
 
+    def is_behind(self, cursor: int) -> bool:
+        """Whether a later version of the table was weighed already."""
+        return self.table_id is not None and cursor > self.version
+
 
 def app_id(name: str, table_id: str | None) -> str:
     """The Delta transaction id under which a table keeps its cursor on an input."""

@@ -30,7 +30,7 @@ from concord.assets.point import Point, around
 from concord.assets.race import ATTEMPTS, attempts
 from concord.assets.storage import refusal
 from concord.assets.table import SNAPSHOT, Table
-from concord.errors import LostRace, StepFailed, UsageError
+from concord.errors import LostRace, Overtaken, StepFailed, UsageError
 
 __all__ = [
     "Change",
@@ -93,6 +93,7 @@ def publish(
 
     Raises:
         LostRace: another writer won every time.
+        Overtaken: an input was read at an older version than the table has weighed already.
         StaleContract: the last commit was made under a newer contract.
         SchemaDrift: the rows do not fit the table.
         NotWritten: the disk is full, or the storage refuses.
@@ -106,6 +107,9 @@ def publish(
         moved = {name: at for name, at in ends.items() if at.is_ahead_of(found[name])}
         if ends and not moved:
             return _settled(table, run)
+        for name, at in ends.items():
+            if at.is_behind(found[name]):
+                raise Overtaken(table.dataset.name, name)
         change = work(table, found) or Change()
         last = table.newest_record()
         refuse_older_contract(table, change, last)

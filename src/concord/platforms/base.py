@@ -98,7 +98,6 @@ class Capabilities:
         batch: most operations in one `Sink.write`.
         page: records asked for in one call.
         multivalued: native fields that hold a list of elements.
-        max_concurrency: most writers at once.
     """
 
     delta: Delta
@@ -108,7 +107,6 @@ class Capabilities:
     batch: int = 100
     page: int = 500
     multivalued: frozenset[str] = frozenset()
-    max_concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True)

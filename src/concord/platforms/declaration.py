@@ -124,6 +124,9 @@ class CardDavOptions(_Declared):
     path: str | None = None
 
 
+_WRITERS = {"sql": 4, "carddav": 4}
+"""Writers at once where nothing is declared; 1 for every other kind."""
+
 _OPTIONS: dict[str, type[_Declared]] = {
     "sql": SqlOptions,
     "files": FilesOptions,
@@ -153,6 +156,7 @@ class PlatformDeclaration(_Declared):
         delivery: None leaves it to the environment, whose default is ``approve``.
         max_lost_share: share of known records a full listing may lack; at least 10 may always be.
         max_reading_s: seconds one reading may take; the rest of a slower one is not waited for.
+        max_concurrency: most tasks that write to it at once; None leaves it to the kind.
         region: ISO country that national phone numbers belong to; None takes the project's.
         fields: canonical column to native field(s).
     """
@@ -168,6 +172,7 @@ class PlatformDeclaration(_Declared):
     delivery: Literal["off", "approve", "auto"] | None = None
     max_lost_share: float = Field(default=0.05, ge=0, le=1)
     max_reading_s: int = Field(default=3600, ge=1)
+    max_concurrency: int | None = Field(default=None, ge=1, le=8)
     region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
     fields: dict[str, _Fields]
     consents: tuple[ClaimDeclaration, ...] = ()
@@ -200,12 +205,24 @@ class PlatformDeclaration(_Declared):
             raise ValueError("is missing: say what people are sent there for")
         return purpose
 
+    @field_validator("max_concurrency")
+    @classmethod
+    def _a_file_has_one_writer(cls, most: int | None, info: ValidationInfo) -> int | None:
+        if most is not None and most > 1 and info.data.get("kind") == "files":
+            raise ValueError("is at most 1 for files: every write makes the whole file anew")
+        return most
+
     @field_validator("fields", mode="before")
     @classmethod
     def _spell_out_fields(cls, fields: Any) -> Any:
         if not isinstance(fields, dict):
             return fields
         return {column: _spelt_out(native) for column, native in fields.items()}
+
+    @property
+    def writers(self) -> int:
+        """Most tasks that write to it at once."""
+        return self.max_concurrency or _WRITERS.get(self.kind, 1)
 
     def column(self, name: str) -> tuple[FieldDeclaration, ...]:
         """The native fields of one canonical column; empty when it is not mapped."""

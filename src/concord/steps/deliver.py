@@ -7,6 +7,7 @@ from itertools import islice
 
 from concord.assets.changes import changes
 from concord.assets.snapshot import Published
+from concord.assets.table import Table
 from concord.normalise.claims import claim_column, native_claim
 from concord.normalise.native import native
 from concord.platforms.base import Operation, Outcome, Receipt, Sink, Verb
@@ -14,6 +15,7 @@ from concord.steps.context import Context, Progress, Result
 from concord.steps.platforms import Mapping, mapping_for, opened
 from concord.steps.receipts import append_receipts, unsettled
 from concord.steps.settle import settle
+from concord.sync.chunks import EVERY_SLOT, slot_of, slots_of
 from concord.sync.operations import PlannedOperation, StoredReceipt
 from concord.sync.plan import unmoved
 
@@ -22,34 +24,45 @@ __all__ = ["deliver"]
 _VERBS = {"create": Verb.CREATE, "delete": Verb.DELETE}
 
 
-def deliver(ctx: Context, *, platform: str, chunk: int = 0) -> Result:  # noqa: ARG001 - one writer a platform, so far
+def deliver(
+    ctx: Context, *, platform: str, chunk: int = 0, of: int = 1, withdrawals: bool = False
+) -> Result:
     """Send what is free to be sent and has no receipt.
 
     A second try of the same task first settles what the first one left in doubt; what is settled
-    is planned anew, never sent again.
+    is planned anew, never sent again. Other chunks' operations are left alone.
 
     Args:
-        chunk: which part of the plan; one writer does all of it.
+        chunk: which part of the plan, from 0.
+        of: how many parts there are, each with a writer of its own.
+        withdrawals: send these only, of the whole plan; before the chunks, which send the rest.
     """
     mapping = mapping_for(ctx, platform)
+    slots = EVERY_SLOT if withdrawals else slots_of(chunk, of)
     published: list[Published] = []
-    writes = calls = 0
-    with opened(ctx, platform) as sink:
-        if ctx.run.try_number > 1 or not _planned_here(ctx, platform):
-            calls += settle(ctx, platform, sink, mapping)
-        waiting = unsettled(ctx, platform)
+    writes = 0
+
+    def ours(op: PlannedOperation) -> bool:
+        return op.kind == "withdraw" if withdrawals else slot_of(op) in slots
+
+    with opened(ctx, platform, slots) as sink:
+        fresh = ctx.run.try_number == 1 and _planned_here(ctx, platform)
+        if not fresh:
+            alone = of == 1 and not withdrawals
+            settle(ctx, platform, sink, mapping, ours=None if alone else ours)
+        waiting = [op for op in unsettled(ctx, platform) if ours(op)]
         agreed = [op for op in waiting if op.kind == "agree"]
         done = append_receipts(
             ctx, platform, [StoredReceipt.to(op, "agree", ctx.now()) for op in agreed]
         )
         published += [done] if done else []
-        todo = _unmoved(ctx, platform, [op for op in waiting if op.kind != "agree"])
+        sendable = [op for op in waiting if op.kind != "agree"] if fresh else []
+        todo = _unmoved(ctx, platform, sendable)
         for batch in _batches(todo, sink.capabilities.batch):
             receipts = _sent(ctx, platform, sink, mapping, batch)
             done = append_receipts(ctx, platform, receipts)
             published += [done] if done else []
             writes += sum(one.status == "ok" for one in receipts)
-            calls += 1
             ctx.tell(Progress("deliver", platform, writes, len(todo), "writes"))
     notes = _notes(platform, todo, writes)
     return Result(
@@ -86,9 +99,19 @@ def _unmoved(
     raw = ctx.open(f"raw/{platform}")
     record = ctx.open(f"sync/{platform}/plan").newest_record()
     seen = {one.dataset: one.upto for one in record.inputs} if record else {}
-    moved = changes(raw, seen.get(raw.dataset.name, -1), raw.version, columns=["record_id"])
-    since = frozenset(moved["record_id"].to_list()) if seen else frozenset()
-    return unmoved(ops, since)
+    if not seen:
+        return list(ops)
+    return unmoved(ops, _moved(ctx, raw, seen.get(raw.dataset.name, -1)))
+
+
+def _moved(ctx: Context, raw: Table, after: int) -> frozenset[str]:
+    """Records that changed since, but not by another chunk of this run: it keeps to its own."""
+    found: set[str] = set()
+    for version in range(after + 1, raw.version + 1):
+        record = raw.record(version)
+        if record is None or _dag_run(record.run) != _dag_run(ctx.run.id):
+            found |= set(changes(raw, version - 1, version, columns=["record_id"])["record_id"])
+    return frozenset(found)
 
 
 def _batches(ops: Iterable[PlannedOperation], size: int) -> Iterable[list[PlannedOperation]]:

@@ -15,10 +15,12 @@ from concord.jobs import GOLDEN
 from concord.steps.context import Context, Result
 from concord.steps.plan_scope import COVERED, TERMS, WEIGHED, concerned, weighed
 from concord.steps.planning import covered, planned_operations
+from concord.steps.platforms import batch_of
 from concord.steps.positions import positions
-from concord.steps.receipts import unsettled
+from concord.steps.receipts import unsettled, without_receipt
 from concord.steps.runs import unread
 from concord.steps.tables import frame_schema
+from concord.sync.chunks import chunks_for
 from concord.sync.operations import PlannedOperation
 
 __all__ = ["plan", "plan_positions", "unready"]
@@ -32,33 +34,55 @@ def plan(ctx: Context, *, platform: str) -> Result:
     failed: then nothing is delivered either. Only people and records that something has happened to
     are looked at; nobody else has an operation, before or after.
     """
-    reason = unready(ctx, platform)
-    table = ctx.open(f"sync/{platform}/plan")
-    if reason is not None:
-        waiting = not unread(ctx, platform) and unsettled(ctx, platform)
-        facts = {"chunks": 1 if waiting else 0}
-        return Result("plan", platform, notes=(f"{platform}: {reason}",), facts=facts)
     inputs = _inputs(ctx, platform)
+    table = ctx.open(f"sync/{platform}/plan")
+    reason = _unready(ctx, platform, inputs, table)
+    if reason is not None:
+        return _waits(ctx, platform, reason)
     upto = _positions(ctx, platform, inputs)
     planned: list[PlannedOperation] = []
 
     def work(current: Table, cursors: Lookup[str, int]) -> Change:
         nonlocal planned
+        if (late := _unready(ctx, platform, inputs, current)) is not None:
+            raise _OvertakenPlan(late)
         whole = any(upto[name].is_ahead_of(cursors[name]) for name in (TERMS, COVERED))
         scope = concerned(inputs, current, cursors, platform=platform, whole=whole)
         planned = planned_operations(ctx, platform, inputs, current, scope)
         return _change(ctx, current, planned)
 
-    published = publish(table, work, upto=upto, run=ctx.run)
-    chunks = 1 if unsettled(ctx, platform) else 0
+    try:
+        published = publish(table, work, upto=upto, run=ctx.run)
+    except _OvertakenPlan as late:
+        return _waits(ctx, platform, late.args[0])
     return Result(
         "plan",
         platform,
         (published,),
         rows_in=len(planned),
         notes=_notes(platform, planned),
-        facts={"chunks": chunks},
+        facts=_facts(ctx, platform),
     )
+
+
+class _OvertakenPlan(Exception):
+    """Another run planned first, and its operations are on their way."""
+
+
+def _waits(ctx: Context, platform: str, reason: str) -> Result:
+    """Nothing is planned; what an earlier plan left is settled by one writer."""
+    waiting = not unread(ctx, platform) and unsettled(ctx, platform)
+    facts = {"chunks": 1 if waiting else 0, "withdrawals": 0}
+    return Result("plan", platform, notes=(f"{platform}: {reason}",), facts=facts)
+
+
+def _facts(ctx: Context, platform: str) -> dict[str, int]:
+    """How many chunks to deliver, and the withdrawals that go before them; one sends in order."""
+    ops = unsettled(ctx, platform)
+    writers = ctx.project.platform(platform).writers
+    chunks = chunks_for(ops, batch=batch_of(ctx, platform), writers=writers)
+    first = sum(op.kind == "withdraw" for op in ops) if chunks > 1 else 0
+    return {"chunks": chunks, "withdrawals": first}
 
 
 def _notes(platform: str, planned: list[PlannedOperation]) -> tuple[str, ...]:
@@ -112,19 +136,30 @@ def _fingerprint(*parts: str) -> int:
 
 def unready(ctx: Context, platform: str) -> str | None:
     """Why nothing may be planned now; None when it may."""
+    inputs = _inputs(ctx, platform)
+    return _unready(ctx, platform, inputs, ctx.open(f"sync/{platform}/plan"))
+
+
+def _unready(ctx: Context, platform: str, inputs: Lookup[str, Table], current: Table) -> str | None:
+    """The same of the very versions that a plan is made from.
+
+    Args:
+        inputs: opened in the order of the job's *reads*, receipts last: what another run sends
+            meanwhile shows in them before it shows in base and raw.
+    """
     if unread(ctx, platform):
         return "its last reading failed; nothing is planned before it was read again"
-    golden = ctx.open(GOLDEN).newest_record()
+    golden = inputs[GOLDEN].newest_record()
     covered = golden.extra.get("covered", {}) if golden else {}
     missing = sorted(set(ctx.project.platforms) - set(covered))
     if missing:
         return f"nothing is planned before {', '.join(missing)} was read once"
-    if any(op.kind != "agree" for op in unsettled(ctx, platform)):
+    receipts = inputs[f"sync/{platform}/receipts"]
+    if any(op.kind != "agree" for op in without_receipt(current, receipts)):
         return "operations of an earlier plan have no receipt; the next extract settles them"
-    receipts = ctx.open(f"sync/{platform}/receipts")
     upto = positions({receipts.dataset.name: receipts})[receipts.dataset.name]
     for name in (f"sync/{platform}/base", f"raw/{platform}"):
-        if upto.is_ahead_of(ctx.open(name).cursor(receipts.dataset.name, receipts.id)):
+        if upto.is_ahead_of(inputs[name].cursor(receipts.dataset.name, receipts.id)):
             return "receipts of an earlier plan are not acknowledged yet"
     return None
 

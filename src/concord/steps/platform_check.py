@@ -17,7 +17,7 @@ __all__ = ["checked"]
 
 def checked(ctx: Context, platform: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Facts about the connection, and at most five mapped records with masked values."""
-    with opened(ctx, platform) as source:
+    with opened(ctx, platform, slots=()) as source:
         report = source.check()
     facts: dict[str, Any] = {
         "platform": platform,

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from concord.contracts.document import Contract
 from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
+from concord.platforms.base import Capabilities
 from concord.platforms.registry import kind, open_platform
 from concord.steps.context import Context
+from concord.steps.turns import turn
 from concord.steps.watched import Watched
+from concord.sync.chunks import EVERY_SLOT
 from concord.sync.mapped import ClaimColumn, Mapped
 
-__all__ = ["Mapping", "mapping_for", "opened"]
+__all__ = ["Mapping", "batch_of", "mapping_for", "opened"]
+
+_BATCH = 100
+"""Operations in one call, where a kind tells only when it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +77,23 @@ def _claims(fields: FieldMap, contract: Contract) -> tuple[ClaimColumn, ...]:
     )
 
 
+def batch_of(ctx: Context, platform: str) -> int:
+    """About how many operations the platform takes in one call; connects to nothing."""
+    found = getattr(kind(ctx.project.platform(platform).kind), "capabilities", None)
+    return found.batch if isinstance(found, Capabilities) else _BATCH
+
+
 @contextmanager
-def opened(ctx: Context, platform: str) -> Iterator[Watched]:
-    """The platform's connector, every call of it watched, closed at the end."""
+def opened(ctx: Context, platform: str, slots: Collection[int] = EVERY_SLOT) -> Iterator[Watched]:
+    """The platform's connector in its turn, every call of it watched, closed at the end.
+
+    Args:
+        slots: of the platform's operations, those that nobody else may have meanwhile.
+    """
     declaration = ctx.project.platform(platform)
     connection = ctx.connect(declaration.connection)
-    with open_platform(platform, declaration, connection, ctx.project.root) as found:
+    with (
+        turn(ctx, platform, slots),
+        open_platform(platform, declaration, connection, ctx.project.root) as found,
+    ):
         yield Watched(found, platform, ctx.at)

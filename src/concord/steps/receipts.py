@@ -7,21 +7,27 @@ from collections.abc import Sequence
 import polars as pl
 
 from concord.assets.snapshot import Published, append
+from concord.assets.table import Table
 from concord.steps.context import Context
 from concord.steps.tables import frame_schema
 from concord.sync.operations import PlannedOperation, StoredReceipt
 
-__all__ = ["append_receipts", "unsettled"]
+__all__ = ["append_receipts", "unsettled", "without_receipt"]
 
 
 def unsettled(ctx: Context, platform: str) -> list[PlannedOperation]:
     """Operations free to be sent that have no receipt, in the plan's order."""
-    plan = ctx.open(f"sync/{platform}/plan").frame()
-    rows = plan.filter(pl.col("state").is_in(["auto", "approved"])).collect()
+    plan = ctx.open(f"sync/{platform}/plan")
+    return without_receipt(plan, ctx.open(f"sync/{platform}/receipts"))
+
+
+def without_receipt(plan: Table, receipts: Table) -> list[PlannedOperation]:
+    """The same of two tables, each at its version."""
+    rows = plan.frame().filter(pl.col("state").is_in(["auto", "approved"])).collect()
     if not rows.height:
         return []
-    receipts = ctx.open(f"sync/{platform}/receipts").frame(columns=["op_id"])
-    done = receipts.filter(pl.col("op_id").is_in(rows["op_id"].implode())).collect()
+    known = receipts.frame(columns=["op_id"])
+    done = known.filter(pl.col("op_id").is_in(rows["op_id"].implode())).collect()
     left = rows.join(done, on="op_id", how="anti").sort("position")
     return [PlannedOperation.of(row) for row in left.drop("_row_hash").to_dicts()]
 

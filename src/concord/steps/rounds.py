@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from concord.assets.commit import RunId
-from concord.errors import ConcordError
+from concord.errors import ConcordError, LostRace, Overtaken
 from concord.jobs import Job
 from concord.steps.context import Context, Result
 from concord.steps.cursors import is_behind
@@ -109,5 +109,7 @@ def _do(
     try:
         mine = replace(ctx, run=RunId(name, job.name))
         run.results.append(run_step(job.step, mine, platform=job.platform, **options))
+    except (LostRace, Overtaken):
+        return  # another run was first; the next round sees what is left
     except ConcordError as error:
         run.failed[job.name] = error

@@ -6,9 +6,11 @@ edits, and given a receipt. Then everything is planned anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Lookup
 
 from concord.assets.snapshot import Change, publish
+from concord.assets.table import Table
 from concord.platforms.base import CreateKey, Record, Source
 from concord.steps.acknowledge import acknowledged
 from concord.steps.context import Context
@@ -28,12 +30,28 @@ from concord.sync.settle import match_created, settled
 __all__ = ["settle"]
 
 
-def settle(ctx: Context, platform: str, source: Source, mapping: Mapping) -> int:
-    """Acknowledge receipts, then settle what has none. Returns the calls it took."""
+def settle(
+    ctx: Context,
+    platform: str,
+    source: Source,
+    mapping: Mapping,
+    *,
+    ours: Callable[[PlannedOperation], bool] | None = None,
+) -> int:
+    """Acknowledge receipts, then settle what has none. Returns the calls it took.
+
+    Args:
+        ours: the operations to settle while others are still sending theirs; None for all. Of these
+            a create stays in doubt where the platform cannot tell whose record it is: among the
+            unknown ones may be one that somebody else has just made.
+    """
     if ctx.project.platform(platform).direction == "in":
         return 0
     acknowledged(ctx, platform, mapping)
     doubtful = [op for op in unsettled(ctx, platform) if op.kind != "agree"]
+    if ours is not None:
+        nameless = source.capabilities.create_key is CreateKey.NONE
+        doubtful = [op for op in doubtful if ours(op) and not (nameless and op.kind == "create")]
     if not doubtful:
         return 0
     raw = ctx.open(f"raw/{platform}")
@@ -51,9 +69,12 @@ def settle(ctx: Context, platform: str, source: Source, mapping: Mapping) -> int
         Seen(record_id, found[ops[-1].op_id], ctx.now(), tuple(op.sent(sure=False) for op in ops))
         for record_id, ops in by_record.items()
     ]
-    rows = seen_rows(mapping, known_rows(raw, list(by_record)), seen)
-    frame = raw_frame(ctx, platform, rows)
-    publish(raw, lambda _table, _cursors: Change(frame), upto={}, run=ctx.run)
+
+    def observed(current: Table, _cursors: Lookup[str, int]) -> Change:
+        rows = seen_rows(mapping, known_rows(current, list(by_record)), seen)
+        return Change(raw_frame(ctx, platform, rows))
+
+    publish(raw, observed, upto={}, run=ctx.run)
     made = {
         op.op_id: ctx.record_id(platform, found[op.op_id].remote_id or "")
         for op in doubtful

@@ -95,7 +95,7 @@ def project(root: Path) -> Any:
         timezone="Europe/Vienna",
         nightly="0 4 * * *",
         retries=SimpleNamespace(tries=2, first_delay_s=0.2, max_delay_s=0.4),
-        platforms={p: SimpleNamespace(schedule="0 2 * * *") for p in PLATFORMS},
+        platforms={p: SimpleNamespace(schedule="0 2 * * *", writers=2) for p in PLATFORMS},
         jobs=found,
         job=lambda name: next(job for job in found if job.name == name),
         contract=lambda _: None,
@@ -144,7 +144,7 @@ class Throwaway(Engine):
         published = _publish(project.root, job)
         facts = {}
         if job.step == "plan" and published[0].outcome == "written":
-            facts = {"chunks": 2}
+            facts = {"chunks": 2, "withdrawals": behaviour(project.root).get("withdrawals", 0)}
         return Result(job.step, job.platform, published, facts=facts)
 
     def record(self, project: Any, incidents: Any) -> None:
