@@ -56,7 +56,7 @@ def test_deliver_is_mapped_over_the_plan_and_acknowledge_runs_whatever_it_did(pl
 
 
 def test_where_several_write_the_withdrawals_go_before_them_all(plans):
-    plan, withdraw, deliver, acknowledge = plans["sync_crm"].tasks
+    _, withdraw, deliver, acknowledge = plans["sync_crm"].tasks
     assert (withdraw.withdrawals, withdraw.mapped_over, withdraw.after) == (True, None, ("plan",))
     assert (deliver.withdrawals, deliver.mapped_over) == (False, "plan")
     assert (deliver.after, deliver.trigger_rule) == (("plan", "withdraw"), "none_failed")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,7 +22,7 @@ from concord.assets.snapshot import (
     newest_snapshot,
     publish,
 )
-from concord.assets.table import Lake, Table, create_table
+from concord.assets.table import Lake, Table
 from concord.errors import (
     LostRace,
     NotWritten,
@@ -191,7 +189,7 @@ def test_what_another_run_has_weighed_is_not_computed_from_an_older_reading(
     table = fresh()
     publish(table, saying(Change(contacts({"a": "x"}))), upto=at(7) | {"rules": 1}, run=RUN)
     later = saying(Change(contacts({"a": "y"})))
-    with pytest.raises(Overtaken, match="clean/crm: another run .* later version of raw/crm"):
+    with pytest.raises(Overtaken, match=r"clean/crm: another run .* later version of raw/crm"):
         publish(table, later, upto={**at(3), **ahead}, run=RunId("r2", "clean.crm"))
     assert cursors(table) == {"raw/crm": 7, "rules": 1}
 
@@ -432,67 +430,6 @@ def test_losing_every_race_is_transient_and_writes_nothing(
         publish(table, work, upto=at(1), run=RUN)
     assert caught.value.transient
     assert reopened(table).count() == 0
-
-
-RACER = """
-import sys
-import polars as pl
-from concord.assets.commit import Position, RunId
-from concord.assets.dataset import Dataset
-from concord.assets.snapshot import Change, append, publish
-from concord.assets.table import Lake
-root, me = sys.argv[1:]
-lake = Lake(root)
-keyed = lake.open(Dataset("ops/things", "id", inputs=("raw/x",)))
-logged = lake.open(Dataset("ops/runs", "id", append_only=True))
-rows = pl.DataFrame({"id": [str(n) for n in range(50)], "by": [me] * 50})
-print("ready", flush=True)
-sys.stdin.readline()
-for n in range(3):
-    change = Change(rows.with_columns(id=f"{n}-" + pl.col("id")))
-    upto = {"raw/x": Position(n, "t")}
-    done = publish(keyed, lambda t, c: change, upto=upto, run=RunId(f"r{n}", "j"))
-    print("publish", done.outcome)
-    done = append(logged, rows.head(1), run=RunId(f"r{n}", "j"), marker=f"m{n}")
-    print("append", done.outcome)
-"""
-
-
-def test_racing_processes_apply_the_same_work_once(fresh_lake: Callable[[], Lake]) -> None:
-    lake = fresh_lake()
-    keyed = Dataset("ops/things", "id", inputs=("raw/x",))
-    logged = Dataset("ops/runs", "id", append_only=True)
-    columns = {"id": pl.String(), "by": pl.String()}
-    create_table(lake, keyed, {**columns, "_row_hash": pl.Int64()}, run=RUN)
-    create_table(lake, logged, columns, run=RUN)
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, lake.root, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in "abc"
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    said = [line for racer in racers for line in racer.communicate(timeout=60)[0].splitlines()]
-    assert [racer.returncode for racer in racers] == [0, 0, 0]
-    assert said.count("publish written") == 3
-    assert said.count("append written") == 3
-    assert len(said) == 18
-    table = lake.open(keyed)
-    rows = table.frame().collect()
-    assert table.version == 3
-    assert (rows.height, rows["id"].n_unique()) == (150, 150)
-    writers = rows.group_by(pl.col("id").str.head(1)).agg(pl.col("by").n_unique())
-    assert writers["by"].to_list() == [1, 1, 1]
-    assert lake.open(logged).frame().collect().height == 3
 
 
 # -- append

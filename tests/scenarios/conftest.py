@@ -25,7 +25,7 @@ from concord.demo.radicale import Radicale
 from concord.demo.seeds import CRM_COLUMNS, CRM_TABLE, cards, crm_rows, newsletter_csv
 from concord.errors import MissingConnection
 from concord.platforms.connection import Connection
-from concord.project import load
+from concord.project import load, write_resolved
 from concord.steps.context import Context
 from concord.steps.deploy import Action, deploy
 from concord.steps.rounds import Run, run_to_rest
@@ -220,6 +220,34 @@ class World:
             self.ctx, project=load(self.root, "demo"), record_key=self.record_key
         )
         return deploy(self.ctx, resolved=False)
+
+    def for_airflow(self, dag_file: str) -> None:
+        """Make it a project that Airflow can run."""
+        self.edit_file("concord.yaml", "lake: .concord/demo/lake", "lake: lake")
+        self.edit_file("concord.yaml", "first_delay_s: 2", "first_delay_s: 0.2")
+        self.deploy()
+        write_resolved(self.root)
+        (self.root / "dags").mkdir()
+        (self.root / "dags" / "contact_sync.py").write_text(dag_file)
+
+    def variables(self) -> dict[str, str]:
+        """The environment that gives an Airflow its connections."""
+        known: dict[str, Any] = {
+            name: {
+                "conn_type": one.kind,
+                "host": one.host,
+                "port": one.port,
+                "login": one.login,
+                "password": one.password,
+                "schema": one.schema,
+                "extra": dict(one.extra),
+            }
+            for name, one in self.connections.items()
+        }
+        key = {"conn_type": "generic", "password": self.record_key.decode()}
+        known["concord_record_key"] = key
+        told = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in known.items()}
+        return {**told, "CONCORD_ENV": "demo"}
 
     def edit_file(self, path: str, old: str, new: str) -> None:
         file = self.root / path

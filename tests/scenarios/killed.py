@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +22,15 @@ from concord.assets.point import Point
 if TYPE_CHECKING:
     from conftest import World
 
-__all__ = ["SIGKILLED", "Dies", "Undisturbed", "run_in_a_process", "run_undisturbed", "sent"]
+__all__ = [
+    "SIGKILLED",
+    "Dies",
+    "Running",
+    "Undisturbed",
+    "run_in_a_process",
+    "run_undisturbed",
+    "sent",
+]
 
 PROGRAM = Path(__file__).with_name("mortal.py")
 SIGKILLED = -9
@@ -29,28 +39,58 @@ Dies = int | Mapping[str, str] | None
 """How many points it survives, or what the fatal one looks like; None: it ends well."""
 
 
+class Running:
+    """A run to rest in a process of its own, as it goes on."""
+
+    def __init__(
+        self, world: World, name: str, *, dies: Dies = None, stops: Sequence[Mapping[str, str]] = ()
+    ) -> None:
+        self._journal = world.root / f"{name}-points.jsonl"
+        self._journal.unlink(missing_ok=True)
+        order = {
+            "root": str(world.root),
+            "connections": {name: asdict(one) for name, one in world.connections.items()},
+            "record_key": world.record_key.hex(),
+            "run": f"{name}-{datetime.now(UTC).timestamp()}",
+            "journal": str(self._journal),
+            "dies": dies,
+            "stops": list(stops),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order))
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def says(self, text: str) -> bool:
+        """Wait until it logs *text*; false when it ends without."""
+        assert self.process.stdout is not None
+        return any(text in line for line in self.process.stdout)
+
+    def stopped(self) -> bool:
+        """Wait until it stops; false when it ends instead."""
+        return os.WIFSTOPPED(os.waitpid(self.process.pid, os.WUNTRACED)[1])
+
+    def goes_on(self) -> None:
+        """Continue a stopped one."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def ended(self) -> tuple[int, list[Point], str]:
+        """Wait for its end: its exit code, its points, and what it said at last."""
+        said = self.process.communicate(timeout=120)[1]
+        points = [Point(**json.loads(line)) for line in self._journal.read_text().splitlines()]
+        return self.process.returncode, points, said[-2000:]
+
+
 def run_in_a_process(world: World, dies: Dies) -> tuple[int, list[Point], str]:
-    """Its exit code, its points, and what it said at last."""
-    journal = world.root / "points.jsonl"
-    journal.unlink(missing_ok=True)
-    order = {
-        "root": str(world.root),
-        "connections": {name: asdict(one) for name, one in world.connections.items()},
-        "record_key": world.record_key.hex(),
-        "run": f"mortal-{datetime.now(UTC).timestamp()}",
-        "journal": str(journal),
-        "dies": dies,
-    }
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM)],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    points = [Point(**json.loads(line)) for line in journal.read_text().splitlines()]
-    return done.returncode, points, done.stderr[-2000:]
+    """A whole run; see `Running.ended`."""
+    return Running(world, "mortal", dies=dies).ended()
 
 
 def sent(points: Iterable[Point]) -> Counter[str]:

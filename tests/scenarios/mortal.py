@@ -1,8 +1,9 @@
 """A run to rest in a process of its own, which kills itself at a point.
 
 Takes JSON on its standard input: ``root``, ``connections``, ``record_key``, ``run``, ``journal``
-(every point is written there before anything else happens) and ``dies``: how many points it
-survives, or what the fatal one looks like; null for a run that nothing disturbs.
+(every point is written there before anything else happens), ``dies``: how many points it
+survives, or what the fatal one looks like; null for a run that nothing disturbs; and ``stops``:
+what the points look like at which it stops, one after the other, until it is told to go on.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ def requests_watched(at: At) -> Iterator[None]:
 
 
 class _Mortal:
-    def __init__(self, journal: str, dies: Any) -> None:
+    def __init__(self, journal: str, dies: Any, stops: Any) -> None:
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._dies = dies
+        self._stops = stops
         self._survived = 0
 
     def __call__(self, point: Point) -> None:
@@ -64,13 +66,16 @@ class _Mortal:
         if here:
             os.kill(os.getpid(), signal.SIGKILL)
         self._survived += 1
+        if self._stops and self._stops[0].items() <= told.items():
+            del self._stops[0]
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def main() -> None:
     told = json.load(sys.stdin)
     root = Path(told["root"])
     connections = {name: Connection(**one) for name, one in told["connections"].items()}
-    at = _Mortal(told["journal"], told["dies"])
+    at = _Mortal(told["journal"], told["dies"], told["stops"])
     ctx = Context(
         project=load(root, "demo"),
         run=RunId("mortal", "mortal"),

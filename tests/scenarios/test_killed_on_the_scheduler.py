@@ -17,7 +17,6 @@ from reaper import Reaper
 from rich.console import Console
 
 from concord.airflow.front import RunReport, run_in_front
-from concord.project import write_resolved
 
 if TYPE_CHECKING:
     from conftest import World
@@ -36,12 +35,7 @@ globals().update(render_dags(__file__, operator=FatalOperator))
 
 def scheduled(made: World) -> World:
     """The world with a project that Airflow can run."""
-    made.edit_file("concord.yaml", "lake: .concord/demo/lake", "lake: lake")
-    made.edit_file("concord.yaml", "first_delay_s: 2", "first_delay_s: 0.2")
-    made.deploy()
-    write_resolved(made.root)
-    (made.root / "dags").mkdir()
-    (made.root / "dags" / "contact_sync.py").write_text(DAG_FILE)
+    made.for_airflow(DAG_FILE)
     fatal(made)
     return made
 
@@ -58,21 +52,7 @@ def alive(world: World) -> bool:
 
 
 def run(world: World) -> RunReport:
-    known = {
-        name: {
-            "conn_type": one.kind,
-            "host": one.host,
-            "port": one.port,
-            "login": one.login,
-            "password": one.password,
-            "schema": one.schema,
-            "extra": dict(one.extra),
-        }
-        for name, one in world.connections.items()
-    }
-    known["concord_record_key"] = {"conn_type": "generic", "password": world.record_key.decode()}
-    variables = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in known.items()}
-    variables |= {"CONCORD_ENV": "demo", "PYTHONPATH": str(Path(__file__).parent)}
+    variables = {**world.variables(), "PYTHONPATH": str(Path(__file__).parent)}
     return run_in_front(
         world.root,
         world.root / ".concord" / "airflow",
