@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from end_state import differences, end_state
+from end_state import State, differences, end_state
 from killed import Undisturbed
 
 from concord.airflow.environment import airflow_environment
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(240)]
 
+_SOURCES = ("_sources", "updated_at")
 DAG_FILE = Path(__file__).parents[2] / "dags" / "contact_sync.py"
 SERVE = """
 import sys
@@ -63,6 +64,17 @@ def most_at_once(world: World) -> int:
     return max(sum(start <= at < end for start, end in spans) for at, _ in spans)
 
 
+def outcome(state: State) -> State:
+    """What people see, without source and date of values found on two platforms: of an e-mail
+    that both hold, the one read last is the source, and which that is the executor decides."""
+    places = ("crm ", "address_book ", "newsletter ", "golden/", "people/")
+    return {
+        key: [{n: v for n, v in row.items() if n not in _SOURCES} for row in found]
+        for key, found in state.items()
+        if key.startswith(places)
+    }
+
+
 def test_two_tasks_at_a_time_end_as_one_at_a_time(
     sixty: Callable[[], World], undisturbed: Undisturbed
 ) -> None:
@@ -92,4 +104,5 @@ def test_two_tasks_at_a_time_end_as_one_at_a_time(
     nightly = world.run()  # what no event asks for: plans in which nothing is left to do
     assert (nightly.failed, nightly.writes) == ({}, 0)
     world.settle_down()
-    assert differences(end_state(world, began_at), undisturbed.state) == []
+    found = outcome(end_state(world, began_at))
+    assert differences(found, outcome(undisturbed.state)) == []
