@@ -227,7 +227,7 @@ class World:
         self.edit_file("concord.yaml", "first_delay_s: 2", "first_delay_s: 0.2")
         self.deploy()
         write_resolved(self.root)
-        (self.root / "dags").mkdir()
+        (self.root / "dags").mkdir(exist_ok=True)
         (self.root / "dags" / "contact_sync.py").write_text(dag_file)
 
     def variables(self) -> dict[str, str]:
@@ -322,10 +322,18 @@ def _nowhere(name: str) -> Connection:
     raise MissingConnection(name)
 
 
+@pytest.fixture(scope="session")
+def empty_world(
+    template: Context, postgres: Postgres, radicale: Radicale
+) -> Callable[[Path], World]:
+    """Makes a world in a folder, with empty platforms; the last one made has the servers."""
+    return lambda folder: World(folder, template, Crm(postgres), Book(radicale))
+
+
 @pytest.fixture
-def world(tmp_path: Path, template: Context, postgres: Postgres, radicale: Radicale) -> World:
+def world(tmp_path: Path, empty_world: Callable[[Path], World]) -> World:
     """Empty platforms and an empty, deployed lake."""
-    return World(tmp_path, template, Crm(postgres), Book(radicale))
+    return empty_world(tmp_path)
 
 
 @dataclasses.dataclass(frozen=True)

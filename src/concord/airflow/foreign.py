@@ -15,7 +15,7 @@ _PACKAGE = Path(__file__).parents[1]
 _CLASS = re.compile(r"[A-Za-z_][\w.]*(?=:|$)")
 
 
-def translated(error: Exception, step: str) -> ConcordError:
+def translated(error: BaseException, step: str) -> ConcordError:
     """The error to raise instead of *error*, without anything it was chained to.
 
     Errors of ours pass. Raise the answer outside the ``except`` block, otherwise Python chains the
@@ -33,11 +33,14 @@ def translated(error: Exception, step: str) -> ConcordError:
     return ours
 
 
-def _may_pass(error: Exception) -> bool:
+def _may_pass(error: BaseException) -> bool:
+    """What is no `Exception` is a time limit, a signal or a panic."""
+    if not isinstance(error, Exception):
+        return True
     return isinstance(error, OSError) and not isinstance(error, _HOPELESS)
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     if not frames:

@@ -84,7 +84,9 @@ class StepOperator(BaseOperator):
         failure: ConcordError | None = None
         try:
             self._run(context)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None
+        except BaseException as error:  # a panic of Rust is no Exception
             failure = translated(error, self.job)
         if failure is not None:
             self._failure = failure

@@ -37,6 +37,13 @@ def run_step(name: str, ctx: Context, *, platform: str | None = None, **options:
     """
     if name not in STEPS:
         raise UsageError(f"there is no step of that name ({', '.join(STEPS)})")
+    from concord.steps.withheld import foreign_words_withheld
+
+    with foreign_words_withheld():
+        return _run(name, ctx, platform, options)
+
+
+def _run(name: str, ctx: Context, platform: str | None, options: dict[str, Any]) -> Result:
     from concord.steps.runs import record_failure, record_run
 
     module = importlib.import_module(f"concord.steps.{name}")
@@ -44,7 +51,7 @@ def run_step(name: str, ctx: Context, *, platform: str | None = None, **options:
     wall, cpu = time.monotonic(), time.process_time()
     try:
         result: Result = step(ctx, **({"platform": platform} if platform else {}), **options)
-    except Exception:
+    except BaseException:
         record_failure(
             ctx, name, platform, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu
         )

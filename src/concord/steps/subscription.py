@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,15 @@ from concord.assets.snapshot import Change
 from concord.assets.table import Table
 from concord.contracts.document import Contract
 from concord.contracts.gate import gate
-from concord.errors import ConcordError, ContractBroken, SchemaDrift, StepFailed, UsageError
+from concord.errors import (
+    ConcordError,
+    ContractBroken,
+    SchemaDrift,
+    StepFailed,
+    Throttled,
+    UsageError,
+)
+from concord.steps.withheld import all_words_withheld
 
 __all__ = ["Delivery", "RowsRefused", "Subscription", "TeamFunction", "call", "judged"]
 
@@ -122,24 +131,32 @@ _MISTAKES = (
 
 
 def call(function: TeamFunction, rows: pl.DataFrame, subscription: Subscription) -> None:
-    """Call the team's function.
+    """Call the team's function; what it returns, prints, warns and logs is kept nowhere.
 
     Raises:
-        StepFailed: it raised an exception that is not Concord's; the text is withheld. An ordinary
-            programming mistake is terminal, anything else may pass and is tried again.
+        StepFailed: it raised; the text is withheld. An error of `concord.errors` says itself
+            whether it may pass; an ordinary programming mistake is terminal, anything else is tried
+            again.
+        Throttled: it raised that, to be called again after so many seconds.
+        UsageError: it asked the subscription for what that cannot do.
     """
-    failure: StepFailed | None = None
+    failure: ConcordError | None = None
     try:
-        function(rows, subscription)
-    except ConcordError:
-        raise
-    except Exception as error:
+        with all_words_withheld():
+            function(rows, subscription)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt from None
+    except BaseException as error:
         failure = _translated(error, function, subscription.team)
     if failure is not None:
         raise failure
 
 
-def _translated(error: Exception, function: TeamFunction, team: str) -> StepFailed:
+def _translated(error: BaseException, function: TeamFunction, team: str) -> ConcordError:
+    if isinstance(error, UsageError) and _raised_here(error):
+        return UsageError(error.sentence)
+    if isinstance(error, Throttled):
+        return Throttled(f"subscription {team}", float(error.retry_after_s))
     kind = type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     code = getattr(function, "__code__", None)
@@ -153,8 +170,19 @@ def _translated(error: Exception, function: TeamFunction, team: str) -> StepFail
         f"publish.{team}",
         f"{module}{kind.__qualname__}",
         f"{file}:{line}",
-        transient=not isinstance(error, _MISTAKES),
+        transient=_may_pass(error),
     )
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, ConcordError):
+        return error.transient
+    return not isinstance(error, _MISTAKES)
+
+
+def _raised_here(error: BaseException) -> bool:
+    *_, (last, _line) = traceback.walk_tb(error.__traceback__)
+    return last.f_code.co_filename == __file__
 
 
 def judged(table: Table, frame: pl.DataFrame, contract: Contract) -> Change:
