@@ -291,7 +291,7 @@ class After:
 
 @pytest.fixture(scope="module")
 def after(tmp_path_factory: pytest.TempPathFactory, empty_world: Callable[[Path], World]) -> After:
-    """Two runs: everybody is careless and platforms refuse; then nothing can be read or published."""
+    """Two runs: everybody is careless and platforms refuse; then nothing can be read any more."""
     folder = tmp_path_factory.mktemp("canaries")
     scratch = folder / "scratch"
     scratch.mkdir()
