@@ -39,6 +39,7 @@ State = tuple[Stored | None, datetime | None]
 class Memory:
     """Source and sink of one simulated platform, which comes in the connection's extra."""
 
+    batch = 100
     multivalued = frozenset({"EMAILS"})
 
     def __init__(

@@ -33,7 +33,7 @@ from concord.project import write_resolved
 if TYPE_CHECKING:
     from conftest import World
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(800)]
 
 HERE = Path(__file__).parent
 TEAMS = ("airflowskip", "chained", "leaves", "ours", "polarspanic", "unprintable")

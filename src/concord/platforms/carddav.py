@@ -49,11 +49,12 @@ class CardDav:
 
     multivalued = MULTIVALUED
     native_fault = staticmethod(native_fault)
+    batch = 25
     capabilities = Capabilities(
         delta=Delta.TOKEN,
         tombstones=True,
         create_key=CreateKey.CLIENT_ID,
-        batch=25,
+        batch=batch,
         page=_PAGE,
         multivalued=MULTIVALUED,
     )

@@ -49,11 +49,12 @@ _LINE_ENDS = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
 class Files:
     """Source and sink of one folder."""
 
+    batch = _BATCH
     capabilities = Capabilities(
         delta=Delta.SNAPSHOT,
         tombstones=False,
         create_key=CreateKey.CLIENT_ID,
-        batch=_BATCH,
+        batch=batch,
         page=_PAGE,
     )
 

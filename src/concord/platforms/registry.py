@@ -29,7 +29,13 @@ class Platform(Source, Sink, Protocol):
 
 
 class Kind(Protocol):
-    """A class of connectors."""
+    """A class of connectors.
+
+    Attributes:
+        batch: operations that one call takes at most.
+    """
+
+    batch: int
 
     def __call__(
         self, name: str, declaration: PlatformDeclaration, connection: Connection, *, root: Path

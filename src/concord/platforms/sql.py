@@ -60,6 +60,8 @@ FROM (SELECT to_regclass(%s)::oid AS t) AS named
 class Sql:
     """Source and sink of one table."""
 
+    batch = _BATCH
+
     def __init__(
         self,
         name: str,
@@ -80,7 +82,7 @@ class Sql:
             delta=Delta.WATERMARK,
             tombstones=self._options.deleted_at is not None,
             create_key=CreateKey.EXTERNAL_ID if external else CreateKey.NONE,
-            batch=_BATCH,
+            batch=self.batch,
             page=_PAGE,
         )
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from concord.contracts.document import Contract
 from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
-from concord.platforms.base import Capabilities
 from concord.platforms.registry import kind, open_platform
 from concord.steps.context import Context
 from concord.steps.turns import turn
@@ -18,9 +17,6 @@ from concord.sync.chunks import EVERY_SLOT
 from concord.sync.mapped import ClaimColumn, Mapped
 
 __all__ = ["Mapping", "batch_of", "mapping_for", "opened"]
-
-_BATCH = 100
-"""Operations in one call, where a kind tells only when it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +74,8 @@ def _claims(fields: FieldMap, contract: Contract) -> tuple[ClaimColumn, ...]:
 
 
 def batch_of(ctx: Context, platform: str) -> int:
-    """About how many operations the platform takes in one call; connects to nothing."""
-    found = getattr(kind(ctx.project.platform(platform).kind), "capabilities", None)
-    return found.batch if isinstance(found, Capabilities) else _BATCH
+    """How many operations the platform takes in one call at most; connects to nothing."""
+    return kind(ctx.project.platform(platform).kind).batch
 
 
 @contextmanager
