@@ -27,7 +27,9 @@ class Trouble(StrEnum):
 
 
 class Connector(Source, Sink, Protocol):
-    """Source and sink in one object, as every kind of ours is."""
+    """Source and sink in one object, as every kind of ours is; *batch* as in `registry.Kind`."""
+
+    batch: int
 
 
 class Bench(ABC):

@@ -120,7 +120,7 @@ class SourceSinkConformance(InTrouble):
         assert {bench.first, bench.second} <= set(record.fields)
 
     def test_a_call_takes_as_many_operations_as_the_kind_says(self, bench: Bench) -> None:
-        assert type(bench.connector).batch == bench.connector.capabilities.batch
+        assert bench.connector.batch == bench.connector.capabilities.batch
 
     def test_more_records_than_a_page_holds_come_each_once(self, bench: Bench) -> None:
         count = bench.connector.capabilities.page + 1
