@@ -54,6 +54,8 @@ def _is_the_other_way(loc: Place, data: Any) -> bool:
 def _place(loc: Place, data: Any) -> Place:
     """The keys as they stand in the file: options of a kind stand beside everything else."""
     inside = loc[:1] == ("options",) and not (isinstance(data, Mapping) and "options" in data)
+    if loc[:2] == ("window", 0) and isinstance(data.get("window"), Mapping):
+        return ("window", *loc[2:])
     return tuple(part for part in loc[1 if inside else 0 :] if part not in (_ONE, _MANY))
 
 

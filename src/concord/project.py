@@ -10,8 +10,10 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +26,7 @@ from concord.identity.declaration import People
 from concord.jobs import Job, contract_for, datasets_of, jobs_of
 from concord.model_faults import model_faults
 from concord.platforms.declaration import PlatformDeclaration
+from concord.platforms.window import Opening, Window, is_open, opening
 from concord.privacy.declaration import Processing
 from concord.project_faults import Declared, cross_faults
 from concord.project_files import File, digests_of, read_files
@@ -58,6 +61,7 @@ class Project:
     record_key: str
     nightly: str
     delivery: str
+    windows: str
     retries: Retries
     platforms: Mapping[str, PlatformDeclaration]
     people: People
@@ -86,6 +90,22 @@ class Project:
     def delivers(self, platform: str) -> str:
         """``off``, ``approve`` or ``auto``."""
         return self.platforms[platform].delivery or self.delivery
+
+    def timezone_of(self, platform: str) -> str:
+        """The time zone of a platform's schedule and windows."""
+        return self.platforms[platform].timezone or self.timezone
+
+    def windows_of(self, platform: str) -> tuple[Window, ...]:
+        """When the platform may be written to; empty for always."""
+        return () if self.windows == "ignore" else self.platforms[platform].window
+
+    def is_open(self, platform: str, now: datetime) -> bool:
+        """Whether the platform may be written to."""
+        return is_open(self.windows_of(platform), ZoneInfo(self.timezone_of(platform)), now)
+
+    def opening(self, platform: str, now: datetime) -> Opening:
+        """Whether the platform may be written to, and until when that is so."""
+        return opening(self.windows_of(platform), ZoneInfo(self.timezone_of(platform)), now)
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -189,6 +209,7 @@ def _project(
         record_key=settings.record_key,
         nightly=settings.nightly,
         delivery=settings.delivery,
+        windows=settings.windows,
         retries=settings.retries,
         platforms={},
         people=people,

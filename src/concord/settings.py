@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["Override", "Retries", "Settings"]
 
 Delivery = Literal["off", "approve", "auto"]
+Windows = Literal["keep", "ignore"]
 
 
 class _Declared(BaseModel):
@@ -28,6 +29,7 @@ class Override(_Declared):
 
     lake: str | None = None
     delivery: Delivery | None = None
+    windows: Windows | None = None
     retries: Retries | None = None
     nightly: str | None = None
 
@@ -42,6 +44,7 @@ class Settings(_Declared):
         record_key: Airflow connection whose password keys every hash.
         nightly: cron expression at which consumers look for work that no event announced.
         delivery: what platforms do that do not say otherwise.
+        windows: ``ignore`` writes to every platform at any time.
     """
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$")
@@ -53,5 +56,6 @@ class Settings(_Declared):
     record_key: str = "concord_record_key"
     nightly: str = "0 4 * * *"
     delivery: Delivery = "approve"
+    windows: Windows = "keep"
     retries: Retries = Retries()
     environments: dict[str, Override] = Field(default_factory=dict)

@@ -21,12 +21,7 @@ _CONNECTION = re.compile(r"[\w#!()\-.:/\\]{1,250}")  # as Airflow's own check
 
 def settings_values(settings: Settings) -> Iterator[ValueFault]:
     """Faults of `concord.yaml`."""
-    from zoneinfo import available_timezones
-
-    zones = available_timezones()
-    if settings.timezone not in zones:
-        hint = _meant(settings.timezone, zones) or "write an IANA name such as Europe/Vienna"
-        yield ("timezone",), f"there is no time zone `{settings.timezone}`", hint
+    yield from _zone(settings.timezone)
     yield from _country(settings.region)
     for name in ("record_key", "lake_connection"):
         yield from _connection((name,), getattr(settings, name))
@@ -51,6 +46,7 @@ def platform_values(
         yield ("kind",), f"no kind of platform is called `{platform.kind}`", hint
     yield from _connection(("connection",), platform.connection)
     yield from _cron(("schedule",), platform.schedule)
+    yield from _zone(platform.timezone)
     yield from _country(platform.region)
 
 
@@ -68,6 +64,15 @@ def _cron(place: tuple[Any, ...], expression: str | None) -> Iterator[ValueFault
     if expression is not None and not croniter.is_valid(expression):
         hint = "minute hour day month weekday, for example 0 2 * * *"
         yield place, f"`{place[-1]}` is no cron expression", hint
+
+
+def _zone(name: str | None) -> Iterator[ValueFault]:
+    from zoneinfo import available_timezones
+
+    zones = available_timezones()
+    if name is not None and name not in zones:
+        hint = _meant(name, zones) or "write an IANA name such as Europe/Vienna"
+        yield ("timezone",), f"there is no time zone `{name}`", hint
 
 
 def _country(code: str | None) -> Iterator[ValueFault]:

@@ -24,17 +24,17 @@ def test_every_job_but_a_subscribers_is_in_exactly_one_dag(plans, reference):
 def test_a_producer_runs_by_the_platforms_own_schedule(plans, reference):
     project = load(reference)
     crm = plans["extract_crm"]
-    assert (crm.assets, crm.cron, crm.timezone) == (
+    assert (crm.assets, crm.crons, crm.timezone) == (
         (),
-        project.platforms["crm"].schedule,
-        project.timezone,
+        (project.platforms["crm"].schedule,),
+        project.timezone_of("crm"),
     )
 
 
 def test_everything_else_runs_on_assets_or_nightly(plans, reference):
     nightly = load(reference).nightly
     downstream = [plan for plan in plans.values() if not plan.dag_id.startswith("extract_")]
-    assert all(plan.assets and plan.cron == nightly for plan in downstream)
+    assert all(plan.assets and plan.crons == (nightly,) for plan in downstream)
 
 
 def test_no_dag_is_started_by_what_it_publishes(plans):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,11 @@ from airflow.sdk import (
     DAG,
     AssetOrTimeSchedule,
     CronTriggerTimetable,
+    MultipleCronTriggerTimetable,
     Param,
     get_parsing_context,
 )
+from airflow.sdk.bases.timetable import BaseTimetable
 
 from concord.airflow.assets import asset, assets
 from concord.airflow.notifier import ConcordNotifier
@@ -50,9 +52,12 @@ def render_dags(dag_file: str, *, operator: type[StepOperator] = StepOperator) -
     }
 
 
-def time_leg(cron: str, timezone: str) -> CronTriggerTimetable:
+def time_leg(crons: Sequence[str], timezone: str) -> BaseTimetable:
     """A schedule that never runs a Dag just because it is new."""
-    return CronTriggerTimetable(cron, timezone=timezone, run_immediately=timedelta(0))
+    if len(crons) == 1:
+        return CronTriggerTimetable(crons[0], timezone=timezone, run_immediately=timedelta(0))
+    never = timedelta(0)
+    return MultipleCronTriggerTimetable(*crons, timezone=timezone, run_immediately=never)
 
 
 def default_args(project: Project, operator: type[StepOperator]) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def render_dag(project: Project, plan: DagPlan, operator: type[StepOperator], **
         own: further arguments of its operators.
     """
     produces = not plan.assets
-    leg = time_leg(plan.cron, plan.timezone)
+    leg = time_leg(plan.crons, plan.timezone)
     triggers = [asset(project, name) for name in plan.assets]
     with DAG(
         plan.dag_id,

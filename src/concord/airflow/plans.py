@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from concord.errors import UsageError
 from concord.jobs import GOLDEN
+from concord.platforms.window import opening_crons
 
 if TYPE_CHECKING:
     from concord.jobs import Job
@@ -81,7 +82,7 @@ class DagPlan:
     """One Dag.
 
     Attributes:
-        cron: when it runs, in *timezone*, whatever happened.
+        crons: when it runs, in *timezone*, whatever happened.
         assets: datasets any of whose events starts it; empty for a producer.
         jobs: names of the project's jobs it does.
         depth: longest way from a producer.
@@ -90,7 +91,7 @@ class DagPlan:
 
     dag_id: str
     doc: str
-    cron: str
+    crons: tuple[str, ...]
     timezone: str
     assets: tuple[str, ...]
     jobs: tuple[str, ...]
@@ -207,19 +208,29 @@ def _dag(project: Project, dag_id: str, jobs: Sequence[Job], depth: int) -> DagP
     platform = jobs[0].platform
     step = "sync" if jobs[0].step in _SYNC else jobs[0].step
     produces = step == "extract" and platform is not None
+    crons, timezone = _calendar(project, step, platform)
     return DagPlan(
         dag_id=dag_id,
         doc=_DOC.get(step, "Runs the step {step}.").format(
             platform=platform, step=step, team=_team(jobs[0])
         ),
-        cron=project.platforms[platform].schedule if produces and platform else project.nightly,
-        timezone=project.timezone,
+        crons=crons,
+        timezone=timezone,
         assets=() if produces else _triggers(jobs),
         jobs=tuple(job.name for job in jobs),
         depth=depth,
         tasks=tuple(_tasks(project, jobs, depth)),
         team=_team(jobs[0]),
     )
+
+
+def _calendar(project: Project, step: str, platform: str | None) -> tuple[tuple[str, ...], str]:
+    """When a Dag runs whatever happened: at a platform's own hours, or nightly."""
+    if platform is not None and step == "extract":
+        return (project.platforms[platform].schedule,), project.timezone_of(platform)
+    if platform is not None and step == "sync" and project.windows_of(platform):
+        return opening_crons(project.windows_of(platform)), project.timezone_of(platform)
+    return (project.nightly,), project.timezone
 
 
 def _tasks(project: Project, jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:

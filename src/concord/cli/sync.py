@@ -57,7 +57,7 @@ def approve(
 
 @app.command("status")
 def status(form: Form = Format.TABLE) -> None:
-    """How many operations wait, are free to be sent, are held, and what became of the sent ones.
+    """How many operations wait, for whom or for which window, and what became of the sent ones.
 
     Example: concord sync status
     """
@@ -65,5 +65,5 @@ def status(form: Form = Format.TABLE) -> None:
 
     project = deployed_project()
     rows = statuses(context(project, "sync status"))
-    columns = ("platform", "delivery", "pending", "free", "held", "receipts")
+    columns = ("platform", "delivery", "pending", "free", "waiting", "held", "window", "receipts")
     show_rows(rows, columns=columns, title="sync", form=form)

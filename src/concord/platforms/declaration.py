@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from concord.platforms.window import Window
+
 __all__ = [
     "CardDavOptions",
     "ClaimDeclaration",
@@ -150,7 +152,9 @@ class PlatformDeclaration(_Declared):
         options: what only this kind of platform has (`SqlOptions`, …).
         connection: Airflow connection that holds address and secrets.
         unique: native fields of which the platform refuses two records with one value.
-        schedule: cron expression of the producer Dag, in the project's timezone.
+        schedule: cron expression of the producer Dag, in *timezone*.
+        timezone: of its schedule and windows; None takes the project's.
+        window: when it may be written to; empty for always. Withdrawals do not wait.
         purpose: what its people are sent there for; empty only where nobody is sent.
         audience: ``existing`` or an SQL condition on golden/contacts.
         delivery: None leaves it to the environment, whose default is ``approve``.
@@ -166,7 +170,9 @@ class PlatformDeclaration(_Declared):
     connection: Text
     unique: tuple[str, ...] = ()
     schedule: str = "0 2 * * *"
+    timezone: str | None = None
     direction: Literal["in", "out", "both"] = "both"
+    window: tuple[Window, ...] = ()
     purpose: Annotated[str, Field(validate_default=True)] = ""
     audience: Text = "existing"
     delivery: Literal["off", "approve", "auto"] | None = None
@@ -204,6 +210,20 @@ class PlatformDeclaration(_Declared):
         if not purpose and info.data.get("direction") != "in":
             raise ValueError("is missing: say what people are sent there for")
         return purpose
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _one_window_is_a_list_too(cls, window: Any) -> Any:
+        return [window] if isinstance(window, dict) else window
+
+    @field_validator("window")
+    @classmethod
+    def _nothing_waits_where_nothing_is_sent(
+        cls, window: tuple[Window, ...], info: ValidationInfo
+    ) -> tuple[Window, ...]:
+        if window and info.data.get("direction") == "in":
+            raise ValueError("is of no use with direction: in; it is for what Concord writes")
+        return window
 
     @field_validator("max_concurrency")
     @classmethod

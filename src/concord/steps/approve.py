@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ import polars as pl
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
 from concord.steps.context import Context
+from concord.steps.receipts import UNHINDERED
+from concord.steps.windows import waits_until, window_now
 
 __all__ = ["approve", "planned", "statuses"]
 
@@ -18,13 +21,20 @@ __all__ = ["approve", "planned", "statuses"]
 def planned(ctx: Context, platform: str) -> list[dict[str, Any]]:
     """The operations of the newest plan that have no receipt; columns, no values."""
     rows = _open_rows(ctx, platform).sort("position").to_dicts()
+    closed = not ctx.project.is_open(platform, ctx.now())
+    waits = f"waits for its window, {waits_until(ctx, platform)}" if closed else None
     return [
         {
             **{name: row[name] for name in _SHOWN},
+            "reason": waits if _free(row) and row["kind"] not in UNHINDERED else row["reason"],
             "columns": sorted({*orjson.loads(row["payload"] or "{}"), *_agreed(row)}),
         }
         for row in rows
     ]
+
+
+def _free(row: dict[str, Any]) -> bool:
+    return row["state"] in ("auto", "approved")
 
 
 _SHOWN = ("op_id", "kind", "record_id", "person_id", "state", "reason")
@@ -66,8 +76,11 @@ def statuses(ctx: Context) -> list[dict[str, Any]]:
     for name, declared in sorted(ctx.project.platforms.items()):
         if declared.direction == "in":
             continue
-        states = _open_rows(ctx, name)["state"].value_counts().rows()
-        counts = {str(state): int(rows) for state, rows in states}
+        rows = _open_rows(ctx, name).select("state", "kind").to_dicts()
+        counts = Counter(row["state"] for row in rows)
+        free = [row["kind"] for row in rows if _free(row)]
+        shut = not ctx.project.is_open(name, ctx.now())
+        waiting = sum(kind not in UNHINDERED for kind in free) if shut else 0
         outcomes = ctx.open(f"sync/{name}/receipts").frame(columns=["status"]).collect()
         done = {str(k): int(v) for k, v in sorted(outcomes["status"].value_counts().rows())}
         found.append(
@@ -75,7 +88,9 @@ def statuses(ctx: Context) -> list[dict[str, Any]]:
                 "platform": name,
                 "delivery": ctx.project.delivers(name),
                 "pending": counts.get("pending", 0),
-                "free": counts.get("auto", 0) + counts.get("approved", 0),
+                "free": len(free) - waiting,
+                "waiting": waiting,
+                "window": window_now(ctx, name),
                 "held": counts.get("held", 0),
                 "receipts": ", ".join(f"{k} {v}" for k, v in done.items()) or "none",
             }

@@ -13,8 +13,9 @@ from concord.normalise.native import native
 from concord.platforms.base import Operation, Outcome, Receipt, Sink, Verb
 from concord.steps.context import Context, Progress, Result
 from concord.steps.platforms import Mapping, mapping_for, opened
-from concord.steps.receipts import append_receipts, unsettled
+from concord.steps.receipts import UNHINDERED, append_receipts, unsettled
 from concord.steps.settle import settle
+from concord.steps.windows import waits_until
 from concord.sync.chunks import EVERY_SLOT, slot_of, slots_of
 from concord.sync.operations import PlannedOperation, StoredReceipt
 from concord.sync.plan import unmoved
@@ -30,7 +31,8 @@ def deliver(
     """Send what is free to be sent and has no receipt.
 
     A second try of the same task first settles what the first one left in doubt; what is settled
-    is planned anew, never sent again. Other chunks' operations are left alone.
+    is planned anew, never sent again. Other chunks' operations are left alone. When the platform's
+    window closes, the rest is given receipts that say it was not sent, and is planned anew too.
 
     Args:
         chunk: which part of the plan, from 0.
@@ -41,6 +43,7 @@ def deliver(
     slots = EVERY_SLOT if withdrawals else slots_of(chunk, of)
     published: list[Published] = []
     writes = 0
+    late: list[PlannedOperation] = []
 
     def ours(op: PlannedOperation) -> bool:
         return op.kind == "withdraw" if withdrawals else slot_of(op) in slots
@@ -59,12 +62,24 @@ def deliver(
         sendable = [op for op in waiting if op.kind != "agree"] if fresh else []
         todo = _unmoved(ctx, platform, sendable)
         for batch in _batches(todo, sink.capabilities.batch):
+            if not ctx.project.is_open(platform, ctx.now()):
+                late += [op for op in batch if op.kind not in UNHINDERED]
+                batch = [op for op in batch if op.kind in UNHINDERED]
+            if not batch:
+                continue
             receipts = _sent(ctx, platform, sink, mapping, batch)
             done = append_receipts(ctx, platform, receipts)
             published += [done] if done else []
             writes += sum(one.status == "ok" for one in receipts)
             ctx.tell(Progress("deliver", platform, writes, len(todo), "writes"))
-    notes = _notes(platform, todo, writes)
+        unsent = [StoredReceipt.to(op, "not_sent", ctx.now()) for op in late]
+        done = append_receipts(ctx, platform, unsent)
+        published += [done] if done else []
+    notes = _notes(platform, len(todo) - len(late), writes)
+    if late:
+        notes += (
+            f"{platform}: {len(late)} writes wait for its window, {waits_until(ctx, platform)}",
+        )
     return Result(
         "deliver",
         platform,
@@ -85,9 +100,9 @@ def _dag_run(run: str) -> str:
     return run.rsplit("/", 2)[0]
 
 
-def _notes(platform: str, todo: Sequence[PlannedOperation], writes: int) -> tuple[str, ...]:
-    left = len(todo) - writes
-    return (f"{platform}: {left} of {len(todo)} writes did not happen",) if left else ()
+def _notes(platform: str, tried: int, writes: int) -> tuple[str, ...]:
+    left = tried - writes
+    return (f"{platform}: {left} of {tried} writes did not happen",) if left else ()
 
 
 def _unmoved(

@@ -17,9 +17,17 @@ from concord.steps.plan_scope import COVERED, TERMS, WEIGHED, concerned, weighed
 from concord.steps.planning import covered, planned_operations
 from concord.steps.platforms import batch_of
 from concord.steps.positions import positions
-from concord.steps.receipts import unsettled, without_receipt
+from concord.steps.receipts import (
+    CLOSED,
+    OPEN,
+    UNHINDERED,
+    WINDOW,
+    unsettled,
+    without_receipt,
+)
 from concord.steps.runs import unread
 from concord.steps.tables import frame_schema
+from concord.steps.windows import waits_until
 from concord.sync.chunks import chunks_for
 from concord.sync.operations import PlannedOperation
 
@@ -31,8 +39,9 @@ def plan(ctx: Context, *, platform: str) -> Result:
 
     Nothing is planned until golden covers the first complete reading of every platform, nor while
     an operation is unsettled or a receipt unacknowledged, nor after a reading of the platform that
-    failed: then nothing is delivered either. Only people and records that something has happened to
-    are looked at; nobody else has an operation, before or after.
+    failed: then nothing is delivered either. While the platform's window is closed, what is planned
+    waits, all but withdrawals; an opening is news to plan from. Only people and records that
+    something has happened to are looked at; nobody else has an operation, before or after.
     """
     inputs = _inputs(ctx, platform)
     table = ctx.open(f"sync/{platform}/plan")
@@ -40,6 +49,7 @@ def plan(ctx: Context, *, platform: str) -> Result:
     if reason is not None:
         return _waits(ctx, platform, reason)
     upto = _positions(ctx, platform, inputs)
+    window = _window(upto)
     planned: list[PlannedOperation] = []
 
     def work(current: Table, cursors: Lookup[str, int]) -> Change:
@@ -49,7 +59,7 @@ def plan(ctx: Context, *, platform: str) -> Result:
         whole = any(upto[name].is_ahead_of(cursors[name]) for name in (TERMS, COVERED))
         scope = concerned(inputs, current, cursors, platform=platform, whole=whole)
         planned = planned_operations(ctx, platform, inputs, current, scope)
-        return _change(ctx, current, planned)
+        return _change(ctx, current, planned, window)
 
     try:
         published = publish(table, work, upto=upto, run=ctx.run)
@@ -60,7 +70,7 @@ def plan(ctx: Context, *, platform: str) -> Result:
         platform,
         (published,),
         rows_in=len(planned),
-        notes=_notes(platform, planned),
+        notes=_notes(ctx, platform, planned, window),
         facts=_facts(ctx, platform),
     )
 
@@ -85,7 +95,14 @@ def _facts(ctx: Context, platform: str) -> dict[str, int]:
     return {"chunks": chunks, "withdrawals": first}
 
 
-def _notes(platform: str, planned: list[PlannedOperation]) -> tuple[str, ...]:
+def _window(upto: Lookup[str, Position]) -> str | None:
+    """How the plan finds the window; None where there is none."""
+    return None if WINDOW not in upto else OPEN if upto[WINDOW].version else CLOSED
+
+
+def _notes(
+    ctx: Context, platform: str, planned: list[PlannedOperation], window: str | None
+) -> tuple[str, ...]:
     counts = {state: sum(op.state == state for op in planned) for state in ("pending", "held")}
     notes = []
     if counts["pending"]:
@@ -95,6 +112,11 @@ def _notes(platform: str, planned: list[PlannedOperation]) -> tuple[str, ...]:
         )
     if counts["held"]:
         notes.append(f"{platform}: {counts['held']} writes are held; the plan says why")
+    waiting = sum(op.released and op.kind not in UNHINDERED for op in planned)
+    if waiting and window == CLOSED:
+        notes.append(
+            f"{platform}: {waiting} writes wait for its window, {waits_until(ctx, platform)}"
+        )
     return tuple(notes)
 
 
@@ -112,6 +134,8 @@ def _positions(ctx: Context, platform: str, inputs: Lookup[str, Table]) -> dict[
     found[TERMS] = Position(_fingerprint(*_declared(ctx, platform)))
     found[COVERED] = Position(_fingerprint(*sorted(covered(ctx, inputs))))
     found[WEIGHED] = Position(weighed(inputs, platform))
+    if ctx.project.windows_of(platform):
+        found[WINDOW] = Position(int(ctx.project.is_open(platform, ctx.now())))
     return found
 
 
@@ -164,7 +188,9 @@ def _unready(ctx: Context, platform: str, inputs: Lookup[str, Table], current: T
     return None
 
 
-def _change(ctx: Context, current: Table, planned: list[PlannedOperation]) -> Change:
+def _change(
+    ctx: Context, current: Table, planned: list[PlannedOperation], window: str | None
+) -> Change:
     """The new plan in place of the old one; the same decisions are no change."""
     schema = {
         name: kind
@@ -174,6 +200,9 @@ def _change(ctx: Context, current: Table, planned: list[PlannedOperation]) -> Ch
     frame = pl.DataFrame([op.row() for op in planned], schema=schema, orient="row")
     known = current.frame(columns=["op_id"]).collect()["op_id"]
     gone = known.filter(~known.is_in(frame["op_id"].implode()))
+    last = current.newest_record()
+    had = last is not None and WINDOW in last.extra
+    extra = {WINDOW: window or OPEN} if window or had else {}
     if not planned and not len(gone):
-        return Change()
-    return Change(frame, gone)
+        return Change(extra=extra)
+    return Change(frame, gone, extra=extra)

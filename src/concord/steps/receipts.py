@@ -12,7 +12,23 @@ from concord.steps.context import Context
 from concord.steps.tables import frame_schema
 from concord.sync.operations import PlannedOperation, StoredReceipt
 
-__all__ = ["append_receipts", "unsettled", "without_receipt"]
+__all__ = [
+    "CLOSED",
+    "OPEN",
+    "UNHINDERED",
+    "WINDOW",
+    "append_receipts",
+    "unsettled",
+    "without_receipt",
+]
+
+WINDOW = "window"
+"""Entry of a plan's record, and its cursor: whether the platform's window was open."""
+
+OPEN, CLOSED = "open", "closed"
+
+UNHINDERED = ("withdraw", "agree")
+"""Kinds that wait for no window: what somebody withdrew, and what needs no call."""
 
 
 def unsettled(ctx: Context, platform: str) -> list[PlannedOperation]:
@@ -22,8 +38,15 @@ def unsettled(ctx: Context, platform: str) -> list[PlannedOperation]:
 
 
 def without_receipt(plan: Table, receipts: Table) -> list[PlannedOperation]:
-    """The same of two tables, each at its version."""
-    rows = plan.frame().filter(pl.col("state").is_in(["auto", "approved"])).collect()
+    """The same of two tables, each at its version.
+
+    Of a plan that was made while the window was closed, only what waits for none is free.
+    """
+    free = pl.col("state").is_in(["auto", "approved"])
+    record = plan.newest_record()
+    if record is not None and record.extra.get(WINDOW) == CLOSED:
+        free &= pl.col("kind").is_in(UNHINDERED)
+    rows = plan.frame().filter(free).collect()
     if not rows.height:
         return []
     known = receipts.frame(columns=["op_id"])
