@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from concord.airflow.plans import DagPlan, most_upstream, plan_dags
+from concord.jobs import GOLDEN
 from concord.project import load
 
 
@@ -31,10 +33,30 @@ def test_a_producer_runs_by_the_platforms_own_schedule(plans, reference):
     )
 
 
-def test_everything_else_runs_on_assets_or_nightly(plans, reference):
+def test_everything_between_runs_on_assets_or_nightly(plans, reference):
     nightly = load(reference).nightly
-    downstream = [plan for plan in plans.values() if not plan.dag_id.startswith("extract_")]
-    assert all(plan.assets and plan.crons == (nightly,) for plan in downstream)
+    between = [one for one in plans.values() if not one.dag_id.startswith(("extract_", "sync_"))]
+    assert all(plan.assets and plan.crons == (nightly,) for plan in between)
+
+
+def test_a_platform_is_synced_on_goldens_events_and_when_its_window_opens(plans):
+    assert all(plans[f"sync_{name}"].assets == (GOLDEN,) for name in ("crm", "newsletter"))
+    assert plans["sync_crm"].crons == ("0 20 * * *", "0 21 * * *")
+    assert plans["sync_newsletter"].crons == ("0 19 * * 1,2,3,4,5", "0 20 * * 1,2,3,4,5")
+
+
+def test_windows_that_nobody_keeps_start_nothing(reference):
+    plans = {plan.dag_id: plan for plan in plan_dags(load(reference, "demo"))}
+    assert plans["sync_crm"].crons == (load(reference).nightly,)
+
+
+def test_hours_are_those_of_the_platforms_own_zone(reference):
+    project = load(reference)
+    far = project.platforms["crm"].model_copy(update={"timezone": "America/New_York"})
+    project = replace(project, platforms={**project.platforms, "crm": far})
+    zones = {plan.dag_id: plan.timezone for plan in plan_dags(project)}
+    assert (zones["extract_crm"], zones["sync_crm"]) == ("America/New_York",) * 2
+    assert (zones["clean_crm"], zones["sync_newsletter"]) == ("Europe/Vienna",) * 2
 
 
 def test_no_dag_is_started_by_what_it_publishes(plans):

@@ -147,7 +147,7 @@ def test_one_window_never_stays_closed_for_longer_than_a_fortnight(one, zone, no
     ("data", "said"),
     [
         ({"from": "22:00", "to": "22:00"}, "opens and closes at one time"),
-        ({"from": "25:00", "to": "06:00"}, "from"),
+        ({"from": "25:00", "to": "06:00"}, "is no time of a day"),
         ({"from": "24:00", "to": "06:00"}, "opens at 24:00"),
         ({"from": "22:00", "to": "06:00", "days": ["someday"]}, "days"),
         ({"from": "22:00", "to": "06:00", "days": []}, "days"),

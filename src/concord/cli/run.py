@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from concord.cli.closing import COLUMNS, closing_rows, stood_in
 from concord.cli.output import Format, show, show_rows
+from concord.errors import ConcordError
 from concord.project import Project, find_root, load, state_folder
 
 if TYPE_CHECKING:
@@ -43,8 +45,19 @@ def run(
     state = Path(project.lake).parent / "airflow" if "://" not in project.lake else None
     state = state or state_folder(project.root) / "airflow"
     report = once(project, state, conf={name: True for name, on in conf.items() if on}, env={})
-    report_run(project, report, form=form)
+    report_run(project, report, form=form, more=_waiting(project))
     sys.exit(report.exit_code)
+
+
+def _waiting(project: Project) -> list[str]:
+    """What the run left for later; nothing where the lake cannot be read, which the run has told."""
+    from concord.cli.session import context
+    from concord.steps.approve import waiting
+
+    try:
+        return waiting(context(project, "run"))
+    except ConcordError:
+        return []
 
 
 def _dry_run(project: Project, reading: dict[str, bool], form: Format) -> int:
@@ -75,13 +88,21 @@ def once(project: Project, state: Path, *, conf: dict[str, Any], env: dict[str, 
     return run_in_front(project.root, state, order=Order(conf=conf), extra=env)
 
 
-def report_run(project: Project, report: RunReport, *, form: Format, title: str = "run") -> None:
-    """Print the closing table, what failed, and the notes of the steps."""
+def report_run(
+    project: Project,
+    report: RunReport,
+    *,
+    form: Format,
+    title: str = "run",
+    more: Sequence[str] = (),
+) -> None:
+    """Print the closing table, what failed, the notes of the steps, and *more* notes."""
     results = [event.data for event in report.results]
     rows = closing_rows(project, results)
     failed = [_failed(event) for event in report.failed]
     notes = [note for result in results for note in result["notes"]]
     notes += stood_in((event.step, event.platform) for event in report.failed)
+    notes = list(dict.fromkeys([*notes, *more]))
     if form is Format.JSON:
         show(
             {
@@ -101,7 +122,7 @@ def report_run(project: Project, report: RunReport, *, form: Format, title: str 
     else:
         print(f"{took}, no step came to its end")
     console = Console(soft_wrap=True)
-    for note in dict.fromkeys(notes):
+    for note in notes:
         console.print(f"note: {note}", markup=False)
     for one in failed:
         console.print(f"failed: {one}", markup=False, style="red")

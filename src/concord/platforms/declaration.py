@@ -216,15 +216,6 @@ class PlatformDeclaration(_Declared):
     def _one_window_is_a_list_too(cls, window: Any) -> Any:
         return [window] if isinstance(window, dict) else window
 
-    @field_validator("window")
-    @classmethod
-    def _nothing_waits_where_nothing_is_sent(
-        cls, window: tuple[Window, ...], info: ValidationInfo
-    ) -> tuple[Window, ...]:
-        if window and info.data.get("direction") == "in":
-            raise ValueError("is of no use with direction: in; it is for what Concord writes")
-        return window
-
     @field_validator("max_concurrency")
     @classmethod
     def _a_file_has_one_writer(cls, most: int | None, info: ValidationInfo) -> int | None:

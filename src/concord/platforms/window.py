@@ -7,10 +7,11 @@ one opens when the clock has passed it, and an hour that comes twice is open, or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -21,7 +22,7 @@ _WEEK: tuple[Day, ...] = get_args(Day)
 _MINUTE = timedelta(minutes=1)
 _HOUR, _DAY = 60, 24 * 60
 _HORIZON = 15 * _DAY  # a weekly window may be left out once, by a clock that is put forward
-Clock = Annotated[str, Field(pattern=r"^([01]?\d|2[0-3]):[0-5]\d$|^24:00$")]
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d|24:00")
 
 
 class Window(BaseModel):
@@ -35,9 +36,16 @@ class Window(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    start: Clock = Field(alias="from")
-    to: Clock
+    start: str = Field(alias="from")
+    to: str
     days: tuple[Day, ...] = Field(default=_WEEK, min_length=1)
+
+    @field_validator("start", "to")
+    @classmethod
+    def _a_clock_shows_it(cls, clock: str) -> str:
+        if not _CLOCK.fullmatch(clock):
+            raise ValueError("is no time of a day; write it as 06:00")
+        return clock
 
     @field_validator("days", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from concord.steps.context import Context
 from concord.steps.receipts import UNHINDERED
 from concord.steps.windows import waits_until, window_now
 
-__all__ = ["approve", "planned", "statuses"]
+__all__ = ["approve", "planned", "statuses", "waiting"]
 
 
 def planned(ctx: Context, platform: str) -> list[dict[str, Any]]:
@@ -96,3 +96,15 @@ def statuses(ctx: Context) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def waiting(ctx: Context) -> list[str]:
+    """One sentence a platform whose operations wait for its window."""
+    if not any(ctx.project.windows_of(name) for name in ctx.project.platforms):
+        return []
+    return [
+        f"{one['platform']}: {one['waiting']} writes wait for its window, "
+        f"{waits_until(ctx, one['platform'])}"
+        for one in statuses(ctx)
+        if one["waiting"]
+    ]
