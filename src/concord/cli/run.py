@@ -50,7 +50,7 @@ def run(
 
 
 def _waiting(project: Project) -> list[str]:
-    """What the run left for later; nothing where the lake cannot be read, which the run has told."""
+    """What waits for later; nothing where the lake cannot be read, which the run has told."""
     from concord.cli.session import context
     from concord.steps.approve import waiting
 
