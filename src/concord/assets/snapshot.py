@@ -38,6 +38,7 @@ __all__ = [
     "Published",
     "Work",
     "append",
+    "committed",
     "cursors",
     "newest_snapshot",
     "publish",
@@ -118,7 +119,7 @@ def publish(
         if kind is None:
             return _settled(table, run)
         record = Draft(table, run, writer, last).record(kind, change, write, weighed(ends, found))
-        if _committed(table, write, record, _transactions(record, moved)):
+        if committed(table, write, record, _transactions(record, moved)):
             return _made(record)
     raise LostRace(table.dataset.name, ATTEMPTS)
 
@@ -159,7 +160,7 @@ def append(
         # A marker of one run may expire; without `last_updated` it would be kept for ever.
         marked = Transaction(transaction, 1, int(time.time() * 1000))
         told = [Transaction(app_id(name, None), value) for name, value in (facts or {}).items()]
-        if _committed(table, write, record, [*_transactions(record, {}), marked, *told]):
+        if committed(table, write, record, [*_transactions(record, {}), marked, *told]):
             return _made(record)
     raise LostRace(table.dataset.name, ATTEMPTS)
 
@@ -186,10 +187,10 @@ def _transactions(record: CommitRecord, moved: Mapping[str, Position]) -> list[T
     return marks
 
 
-def _committed(
+def committed(
     table: Table, write: Write | None, record: CommitRecord, transactions: list[Transaction]
 ) -> bool:
-    """Whether the commit is there; false when another writer was first.
+    """Whether the commit of *record* is there; false when another writer was first.
 
     A commit can land and still raise, when what follows it fails; only the log tells.
     """

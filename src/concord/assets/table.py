@@ -48,6 +48,8 @@ SNAPSHOT = "concord/snapshot"
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=65536)
 _CONFIGURATION = {
     "delta.checkpointInterval": "10",
+    # Writers would clean the log by age alone, and take versions that a reader starts from.
+    "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 30 days",
     "delta.setTransactionRetentionDuration": "interval 90 days",
@@ -124,15 +126,21 @@ class Table:
     def refresh(self) -> None:
         """Move the handle to the newest version."""
         with self._readable():
-            self.delta = self._opened(None)
+            self.delta = self.opened(None)
         if self.delta.protocol().min_reader_version > 1:
             raise UsageError(
                 f"{self.dataset.name}: another program changed the table's protocol, and its rows "
                 "could be misread; restore the table, or make it anew and run `concord deploy`"
             )
 
-    def _opened(self, version: int | None) -> DeltaTable:
+    def opened(self, version: int | None) -> DeltaTable:
+        """The library's own handle on a version; on the newest when None."""
         return DeltaTable(self.uri, version=version, storage_options=self._options or None)
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """Storage options; secrets, never shown."""
+        return self._options
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -190,7 +198,7 @@ class Table:
 
     def files(self, version: int | None = None) -> list[str]:
         """The data files of *version* (the handle's when None), readable by Polars."""
-        delta = self.delta if version is None else self._opened(version)
+        delta = self.delta if version is None else self.opened(version)
         found = delta.file_uris()
         return found if "://" in self.uri else [unquote(one) for one in found]
 
