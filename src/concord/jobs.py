@@ -15,6 +15,7 @@ __all__ = [
     "CONSENTS",
     "CROSSWALK",
     "GOLDEN",
+    "LEFTOVERS",
     "Job",
     "contract_for",
     "datasets_of",
@@ -25,6 +26,8 @@ __all__ = [
 CONSENTS = "people/consents"
 CROSSWALK = "people/crosswalk"
 GOLDEN = "golden/contacts"
+LEFTOVERS = "leftovers"
+"""What maintenance calls the scratch files of killed tries, beside the datasets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def jobs_of(
         jobs.append(
             Job(f"publish.{team}", "publish", None, (declared.dataset,), _published(declared))
         )
+    jobs.append(Job("maintain", "maintain", None, (), ()))
     return tuple(jobs)
 
 

@@ -30,7 +30,7 @@ from concord.platforms.window import Opening, Window, is_open, opening
 from concord.privacy.declaration import Processing
 from concord.project_faults import Declared, cross_faults
 from concord.project_files import File, digests_of, read_files
-from concord.settings import Retries, Settings
+from concord.settings import Retention, Retries, Settings
 
 __all__ = ["Project", "find_root", "load", "resolve", "state_folder", "write_resolved"]
 
@@ -60,6 +60,8 @@ class Project:
     lineage_namespace: str
     record_key: str
     nightly: str
+    maintenance: str
+    retention: Retention
     delivery: str
     windows: str
     retries: Retries
@@ -208,6 +210,8 @@ def _project(
         lineage_namespace=settings.lineage_namespace,
         record_key=settings.record_key,
         nightly=settings.nightly,
+        maintenance=settings.maintenance,
+        retention=settings.retention,
         delivery=settings.delivery,
         windows=settings.windows,
         retries=settings.retries,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Override", "Retries", "Settings"]
+__all__ = ["Override", "Retention", "Retries", "Settings"]
 
 Delivery = Literal["off", "approve", "auto"]
 Windows = Literal["keep", "ignore"]
@@ -22,6 +22,18 @@ class Retries(_Declared):
     tries: int = Field(default=4, ge=1)
     first_delay_s: float = Field(default=60, ge=0)
     max_delay_s: float = Field(default=1800, ge=0)
+
+
+class Retention(_Declared):
+    """How long things are kept that nobody needs any more, in days.
+
+    Attributes:
+        versions_days: old versions of datasets, and files that no version has.
+        receipts_days: what became of operations, once it is taken in.
+    """
+
+    versions_days: int = Field(default=30, ge=7)
+    receipts_days: int = Field(default=180, ge=7)
 
 
 class Override(_Declared):
@@ -43,6 +55,7 @@ class Settings(_Declared):
         region: ISO country of national phone numbers, where a platform does not say otherwise.
         record_key: Airflow connection whose password keys every hash.
         nightly: cron expression at which consumers look for work that no event announced.
+        maintenance: cron expression at which old versions and leftovers are removed.
         delivery: what platforms do that do not say otherwise.
         windows: ``ignore`` writes to every platform at any time.
     """
@@ -55,6 +68,8 @@ class Settings(_Declared):
     lineage_namespace: str = "concord"
     record_key: str = "concord_record_key"
     nightly: str = "0 4 * * *"
+    maintenance: str = "0 1 * * *"
+    retention: Retention = Retention()
     delivery: Delivery = "approve"
     windows: Windows = "keep"
     retries: Retries = Retries()

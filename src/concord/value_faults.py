@@ -26,6 +26,7 @@ def settings_values(settings: Settings) -> Iterator[ValueFault]:
     for name in ("record_key", "lake_connection"):
         yield from _connection((name,), getattr(settings, name))
     yield from _place_and_hour((), settings.lake, settings.nightly)
+    yield from _cron(("maintenance",), settings.maintenance)
     for name, one in settings.environments.items():
         yield from _place_and_hour(("environments", name), one.lake, one.nightly)
 

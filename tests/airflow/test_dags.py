@@ -76,6 +76,22 @@ def test_two_parses_serialise_to_the_same_bytes(parsed, reference, tmp_path):
     assert json.dumps(again["dags"]) == json.dumps(parsed["dags"])
 
 
+def test_maintenance_is_one_task_a_dataset_called_by_its_name(parsed):
+    (task,) = tasks(parsed["dags"]["maintain"])
+    assert task["partial_kwargs"]["map_index_template"] == "{{ task.dataset }}"
+    assert "golden/contacts" in json.dumps(task["expand_input"])
+
+
+def test_only_what_reads_a_platform_takes_options_of_a_reading(parsed):
+    having = {name for name, dag in parsed["dags"].items() if dag["dag"].get("params")}
+    assert having == {
+        "extract_crm",
+        "extract_address_book",
+        "extract_newsletter",
+        "publish_billing",
+    }
+
+
 def test_a_task_builds_only_its_own_dag(reference, tmp_path):
     only = parse(reference, tmp_path, "1", _AIRFLOW_PARSING_CONTEXT_DAG_ID="clean_crm")
     assert list(only["dags"]) == ["clean_crm"]

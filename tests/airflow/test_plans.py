@@ -35,7 +35,8 @@ def test_a_producer_runs_by_the_platforms_own_schedule(plans, reference):
 
 def test_everything_between_runs_on_assets_or_nightly(plans, reference):
     nightly = load(reference).nightly
-    between = [one for one in plans.values() if not one.dag_id.startswith(("extract_", "sync_"))]
+    ends = ("extract_", "sync_", "maintain")
+    between = [one for one in plans.values() if not one.dag_id.startswith(ends)]
     assert all(plan.assets and plan.crons == (nightly,) for plan in between)
 
 
@@ -57,6 +58,19 @@ def test_hours_are_those_of_the_platforms_own_zone(reference):
     zones = {plan.dag_id: plan.timezone for plan in plan_dags(project)}
     assert (zones["extract_crm"], zones["sync_crm"]) == ("America/New_York",) * 2
     assert (zones["clean_crm"], zones["sync_newsletter"]) == ("Europe/Vienna",) * 2
+
+
+def test_maintenance_runs_at_its_own_hour_over_every_dataset_and_waits_for_everybody(
+    plans, reference
+):
+    project = load(reference)
+    plan = plans["maintain"]
+    assert (plan.assets, plan.crons) == ((), (project.maintenance,))
+    (task,) = plan.tasks
+    assert task.datasets == (*project.datasets, "leftovers")
+    assert (task.outlets, task.pool) == ((), None)
+    others = [one.weight for p in plans.values() for one in p.tasks if one is not task]
+    assert task.weight < min(others)
 
 
 def test_no_dag_is_started_by_what_it_publishes(plans):

@@ -367,14 +367,27 @@ def _rest(
     return _Rest(made.ctx, made.crm.saved(), cards, made.newsletter.lines())
 
 
+@pytest.fixture(scope="session")
+def people_in(
+    _rest: _Rest, postgres: Postgres, radicale: Radicale
+) -> Callable[[Path, Context | None], World]:
+    """Makes `people` in a folder, with the lake of another context if one is given; the last one
+    made has the servers."""
+
+    def make(folder: Path, ctx: Context | None = None) -> World:
+        made = World(folder, ctx or _rest.ctx, Crm(postgres), Book(radicale))
+        made.crm.restore(_rest.crm)
+        shutil.copytree(_rest.cards, made.book.cards, dirs_exist_ok=True)
+        made.newsletter.write(*_rest.newsletter)
+        return made
+
+    return make
+
+
 @pytest.fixture
-def people(tmp_path: Path, _rest: _Rest, postgres: Postgres, radicale: Radicale) -> World:
+def people(tmp_path: Path, people_in: Callable[..., World]) -> World:
     """Anna on all three platforms, Bea in the CRM and the address book, everything at rest."""
-    made = World(tmp_path, _rest.ctx, Crm(postgres), Book(radicale))
-    made.crm.restore(_rest.crm)
-    shutil.copytree(_rest.cards, made.book.cards, dirs_exist_ok=True)
-    made.newsletter.write(*_rest.newsletter)
-    return made
+    return people_in(tmp_path)
 
 
 @pytest.fixture(scope="session")

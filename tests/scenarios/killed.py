@@ -43,7 +43,13 @@ class Running:
     """A run to rest in a process of its own, as it goes on."""
 
     def __init__(
-        self, world: World, name: str, *, dies: Dies = None, stops: Sequence[Mapping[str, str]] = ()
+        self,
+        world: World,
+        name: str,
+        *,
+        dies: Dies = None,
+        stops: Sequence[Mapping[str, str]] = (),
+        maintains: Sequence[str] = (),
     ) -> None:
         self._journal = world.root / f"{name}-points.jsonl"
         self._journal.unlink(missing_ok=True)
@@ -55,6 +61,7 @@ class Running:
             "journal": str(self._journal),
             "dies": dies,
             "stops": list(stops),
+            "maintains": list(maintains),
         }
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM)],

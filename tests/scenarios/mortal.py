@@ -3,7 +3,8 @@
 Takes JSON on its standard input: ``root``, ``connections``, ``record_key``, ``run``, ``journal``
 (every point is written there before anything else happens), ``dies``: how many points it
 survives, or what the fatal one looks like; null for a run that nothing disturbs; and ``stops``:
-what the points look like at which it stops, one after the other, until it is told to go on.
+what the points look like at which it stops, one after the other, until it is told to go on; and
+``maintains``: datasets to maintain in place of a run.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from concord.platforms.connection import Connection
 from concord.platforms.dav import Dav
 from concord.project import load
 from concord.steps.context import Context
+from concord.steps.maintain import maintain
 from concord.steps.rounds import run_to_rest
 
 REQUEST = "request"
@@ -87,6 +89,10 @@ def main() -> None:
         at=at,
     )
     with requests_watched(at):
+        if told["maintains"]:
+            for name in told["maintains"]:
+                maintain(ctx, dataset=name)
+            sys.exit(None)
         run = run_to_rest(ctx, told["run"])
     sys.exit(", ".join(run.failed) or None)
 

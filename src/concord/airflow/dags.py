@@ -84,13 +84,13 @@ def render_dag(project: Project, plan: DagPlan, operator: type[StepOperator], **
     Args:
         own: further arguments of its operators.
     """
-    produces = not plan.assets
+    produces = any(task.step == "extract" for task in plan.tasks)
     leg = time_leg(plan.crons, plan.timezone)
     triggers = [asset(project, name) for name in plan.assets]
     with DAG(
         plan.dag_id,
         description=plan.doc,
-        schedule=leg if produces else AssetOrTimeSchedule(timetable=leg, assets=_any_of(triggers)),
+        schedule=AssetOrTimeSchedule(timetable=leg, assets=_any_of(triggers)) if triggers else leg,
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
@@ -139,6 +139,9 @@ def _task(
     }
     if task.pool:
         common |= {"pool": task.pool, "pool_slots": task.pool_slots}
+    if task.datasets:
+        named = {"map_index_template": "{{ task.dataset }}"}
+        return operator.partial(**common, **named).expand(dataset=list(task.datasets))
     if task.mapped_over:
         chunks = made[task.mapped_over].output
         return operator.partial(**common).expand_kwargs(chunks)

@@ -25,6 +25,8 @@ __all__ = ["StepOperator"]
 log = structlog.get_logger(__name__)
 
 _WITHDRAWALS = "withdrawals"
+_EFFECTS = ("delivered", "freed")
+"""Facts of steps that did something and published no snapshot."""
 _PARAMETERS = ("full_refresh", "accept_deletes")
 
 
@@ -39,6 +41,7 @@ class StepOperator(BaseOperator):
         platform: the platform, for steps of one.
         chunk: which part of a plan, from 0, for a mapped task.
         of: how many parts there are.
+        dataset: which dataset, for a step that is mapped over them.
         withdrawals: whether it delivers the withdrawals of a plan, and nothing else; it is skipped
             at once where the plan's fact ``withdrawals`` is 0.
         chunks: whether the task's XCom is the list of chunks that *deliver* is mapped over. The
@@ -56,6 +59,7 @@ class StepOperator(BaseOperator):
         platform: str | None = None,
         chunk: int | None = None,
         of: int = 1,
+        dataset: str | None = None,
         withdrawals: bool = False,
         chunks: bool = False,
         **kwargs: Any,
@@ -65,6 +69,7 @@ class StepOperator(BaseOperator):
         self.platform = platform
         self.chunk = chunk
         self.of = of
+        self.dataset = dataset
         self.withdrawals = withdrawals
         self.chunks = chunks
         self._project: Project | None = None
@@ -100,7 +105,7 @@ class StepOperator(BaseOperator):
         if self.chunks:
             context["ti"].xcom_push(_WITHDRAWALS, result.facts.get(_WITHDRAWALS, 0))
             return _chunks(result)
-        if not result.moved and not result.facts.get("delivered"):
+        if not result.moved and not any(result.facts.get(name) for name in _EFFECTS):
             raise AirflowSkipException("nothing moved")
         return told
 
@@ -118,6 +123,8 @@ class StepOperator(BaseOperator):
         options: dict[str, Any] = {name: True for name in _PARAMETERS if params.get(name)}
         if self.chunk is not None:
             options |= {"chunk": self.chunk, "of": self.of}
+        if self.dataset is not None:
+            options["dataset"] = self.dataset
         if self.withdrawals:
             options["withdrawals"] = True
         return options

@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from concord.errors import UsageError
-from concord.jobs import GOLDEN
+from concord.jobs import GOLDEN, LEFTOVERS
 from concord.platforms.window import opening_crons
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _DOC = {
     "resolve": "Finds out which records are one person.",
     "survivorship": "Makes one golden row a person.",
     "publish": "Hands {team} what changed for it.",
+    "maintain": "Removes old versions, expired rows and what killed tries left.",
     "sync": "Plans what {platform} lacks, delivers it and takes the receipts in.",
 }
 
@@ -53,6 +54,7 @@ class TaskPlan:
         inlets: datasets it reads.
         outlets: datasets it may publish with an event.
         after: task ids upstream of it in its Dag.
+        datasets: those it is mapped over, each by itself.
         mapped_over: the task whose XCom lists the chunks this one is mapped over.
         withdrawals: whether it delivers the plan's withdrawals, and nothing else.
         pool: the pool it takes slots of; None for Airflow's default.
@@ -68,6 +70,7 @@ class TaskPlan:
     inlets: tuple[str, ...]
     outlets: tuple[str, ...]
     after: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
     mapped_over: str | None = None
     withdrawals: bool = False
     pool: str | None = None
@@ -228,6 +231,8 @@ def _calendar(project: Project, step: str, platform: str | None) -> tuple[tuple[
     """When a Dag runs whatever happened: at a platform's own hours, or nightly."""
     if platform is not None and step == "extract":
         return (project.platforms[platform].schedule,), project.timezone_of(platform)
+    if step == "maintain":
+        return (project.maintenance,), project.timezone
     if platform is not None and step == "sync" and project.windows_of(platform):
         return opening_crons(project.windows_of(platform)), project.timezone_of(platform)
     return (project.nightly,), project.timezone
@@ -236,7 +241,7 @@ def _calendar(project: Project, step: str, platform: str | None) -> tuple[tuple[
 def _tasks(project: Project, jobs: Sequence[Job], depth: int) -> Iterable[TaskPlan]:
     for place, job in enumerate(jobs):
         writers = project.platforms[job.platform].writers if job.platform else 1
-        task = _task(job, jobs, writers, _weight(job, depth, place))
+        task = _task(job, jobs, writers, _weight(job, depth, place), tuple(project.datasets))
         if job.step == "deliver" and task.mapped_over and writers > 1:
             yield replace(
                 task, task_id=WITHDRAW, withdrawals=True, mapped_over=None, pool_slots=writers
@@ -247,7 +252,9 @@ def _tasks(project: Project, jobs: Sequence[Job], depth: int) -> Iterable[TaskPl
         yield task
 
 
-def _task(job: Job, jobs: Sequence[Job], writers: int, weight: int) -> TaskPlan:
+def _task(
+    job: Job, jobs: Sequence[Job], writers: int, weight: int, datasets: tuple[str, ...]
+) -> TaskPlan:
     before = tuple(one.step for one in jobs[: jobs.index(job)])
     delivers = job.step == "deliver"
     takes_turns = job.platform is not None and job.step in _TURNS
@@ -258,6 +265,7 @@ def _task(job: Job, jobs: Sequence[Job], writers: int, weight: int) -> TaskPlan:
         inlets=tuple(sorted(job.reads)),
         outlets=tuple(sorted(job.writes)) if job is jobs[-1] else (),
         after=before,
+        datasets=(*datasets, LEFTOVERS) if job.step == "maintain" else (),
         mapped_over="plan" if delivers and "plan" in before else None,
         pool=pool_of(job.platform) if job.platform and takes_turns else None,
         pool_slots=writers if takes_turns and not delivers else 1,
@@ -269,7 +277,9 @@ def _task(job: Job, jobs: Sequence[Job], writers: int, weight: int) -> TaskPlan:
 
 def _weight(job: Job, depth: int, place: int) -> int:
     """Upstream first, so that a consumer of many inputs runs once; but what golden asks for is
-    delivered everywhere before anybody looks at what came of it."""
+    delivered everywhere before anybody looks at what came of it. What can wait comes last."""
+    if job.step == "maintain":
+        return 1
     return 995 + place if job.step in _SYNC else 1000 - 10 * depth
 
 

@@ -77,7 +77,7 @@ class _Run:
         self.known = database.parsed_since(self.began_at)
         self._tell_of_missing()
         first = self.order.first
-        database.trigger(_extracts(self.plans) if first is None else first, self.order.conf)
+        database.trigger(_producers(self.plans) if first is None else first, self.order.conf)
         self._drain()
         behind = self._sweep()
         failed = database.failed_since(self.began_at, self.tasks)
@@ -160,8 +160,8 @@ class _Run:
             ask({"root": str(self.project.root), "record": incidents}, command=self.sweep)
 
 
-def _extracts(plans: Sequence[DagPlan]) -> tuple[str, ...]:
-    return tuple(plan.dag_id for plan in plans if not plan.assets)
+def _producers(plans: Sequence[DagPlan]) -> tuple[str, ...]:
+    return tuple(plan.dag_id for plan in plans if plan.tasks[0].step == "extract")
 
 
 if __name__ == "__main__":

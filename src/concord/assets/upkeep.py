@@ -41,6 +41,7 @@ class Freed:
     Attributes:
         files: data files, of old versions and of none.
         size: their bytes.
+        rows: that had expired.
         log_files: of the table's log.
         held_by: the reader for whose sake more than the retention is kept.
     """
@@ -48,8 +49,14 @@ class Freed:
     dataset: str
     files: int = 0
     size: int = 0
+    rows: int = 0
     log_files: int = 0
     held_by: str | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was freed."""
+        return bool(self.files or self.rows or self.log_files)
 
 
 def floor_of(cursors: Iterable[int], newest: int) -> int:

@@ -62,12 +62,13 @@ def _options(
 @functools.cache
 def assembled() -> typer.Typer:
     """The application with all its commands."""
-    from concord.cli import contract, dataset, demo, deploy, platform, run, sync, up
+    from concord.cli import contract, dataset, demo, deploy, maintain, platform, run, sync, up
 
     app.command("demo")(demo.demo)
     app.command("run")(run.run)
     app.command("up")(up.up)
     app.command("deploy")(deploy.deploy)
+    app.command("maintain")(maintain.maintain)
     app.add_typer(platform.app, name="platform")
     app.add_typer(dataset.app, name="dataset")
     app.add_typer(contract.app, name="contract")

@@ -84,6 +84,15 @@ class Files:
     ) -> None:
         self.close()
 
+    def tidy(self) -> None:
+        """Remove the half file that a killed writer left.
+
+        Raises:
+            PlatformDown: somebody writes just now.
+        """
+        with self._folder.locked():
+            pass  # being the only writer is enough to have it removed
+
     def close(self) -> None:
         """Nothing stays open between calls."""
 

@@ -14,6 +14,7 @@ from concord.errors import ConcordError, UsageError
 from concord.steps.approve import planned
 from concord.steps.context import Context
 from concord.steps.deploy import deploy
+from concord.steps.leftovers import DRY_RUN
 from concord.steps.rounds import run_to_rest
 
 __all__ = ["Intended", "dry_run"]
@@ -45,7 +46,7 @@ def dry_run(ctx: Context, *, reading: Mapping[str, bool] | None = None) -> Inten
     """
     if "://" in ctx.lake.root:
         raise UsageError("a dry run copies the lake and works on folders only; use an environment")
-    with tempfile.TemporaryDirectory(prefix="concord-dry-run-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=DRY_RUN) as scratch:
         copy = Path(scratch) / "lake"
         if Path(ctx.lake.root).is_dir():
             shutil.copytree(ctx.lake.root, copy)

@@ -18,6 +18,7 @@ from concord.assets.table import Table
 from concord.errors import CursorExpired, LostRecords, PlatformDown
 from concord.platforms.base import Page, Record, Source
 from concord.steps.context import Context, Progress, Result
+from concord.steps.leftovers import EXTRACT
 from concord.steps.platforms import Mapping, mapping_for, opened
 from concord.steps.raw_rows import Seen, known_rows, raw_frame, seen_rows
 from concord.steps.reading import Readings, reading_of
@@ -50,7 +51,7 @@ def extract(
     mapping = mapping_for(ctx, platform)
     with (
         opened(ctx, platform) as source,
-        tempfile.TemporaryDirectory(prefix="concord-extract-") as scratch,
+        tempfile.TemporaryDirectory(prefix=EXTRACT) as scratch,
     ):
         calls = settle(ctx, platform, source, mapping)
         raw = ctx.open(f"raw/{platform}")

@@ -23,6 +23,7 @@ STEPS = (
     "deliver",
     "acknowledge",
     "publish",
+    "maintain",
 )
 
 

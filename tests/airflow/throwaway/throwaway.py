@@ -94,6 +94,8 @@ def project(root: Path) -> Any:
         lineage_namespace="throwaway",
         timezone="Europe/Vienna",
         nightly="0 4 * * *",
+        timezone_of=lambda _: "Europe/Vienna",
+        windows_of=lambda _: (),
         retries=SimpleNamespace(tries=2, first_delay_s=0.2, max_delay_s=0.4),
         platforms={p: SimpleNamespace(schedule="0 2 * * *", writers=2) for p in PLATFORMS},
         jobs=found,
