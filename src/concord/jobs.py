@@ -12,6 +12,7 @@ from concord.contracts.document import Contract
 from concord.platforms.declaration import PlatformDeclaration
 
 __all__ = [
+    "CARE",
     "CONSENTS",
     "CROSSWALK",
     "GOLDEN",
@@ -26,6 +27,9 @@ __all__ = [
 CONSENTS = "people/consents"
 CROSSWALK = "people/crosswalk"
 GOLDEN = "golden/contacts"
+CARE = ("maintain", "freshness")
+"""Jobs that look after datasets and make none."""
+
 LEFTOVERS = "leftovers"
 """What maintenance calls the scratch files of killed tries, beside the datasets."""
 
@@ -92,7 +96,7 @@ def jobs_of(
         jobs.append(
             Job(f"publish.{team}", "publish", None, (declared.dataset,), _published(declared))
         )
-    jobs.append(Job("maintain", "maintain", None, (), ()))
+    jobs += [Job(name, name, None, (), ()) for name in CARE]
     return tuple(jobs)
 
 

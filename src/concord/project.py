@@ -61,6 +61,7 @@ class Project:
     record_key: str
     nightly: str
     maintenance: str
+    freshness: str
     retention: Retention
     delivery: str
     windows: str
@@ -211,6 +212,7 @@ def _project(
         record_key=settings.record_key,
         nightly=settings.nightly,
         maintenance=settings.maintenance,
+        freshness=settings.freshness,
         retention=settings.retention,
         delivery=settings.delivery,
         windows=settings.windows,

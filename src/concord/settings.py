@@ -56,6 +56,7 @@ class Settings(_Declared):
         record_key: Airflow connection whose password keys every hash.
         nightly: cron expression at which consumers look for work that no event announced.
         maintenance: cron expression at which old versions and leftovers are removed.
+        freshness: cron expression at which datasets are looked at for being late.
         delivery: what platforms do that do not say otherwise.
         windows: ``ignore`` writes to every platform at any time.
     """
@@ -69,6 +70,7 @@ class Settings(_Declared):
     record_key: str = "concord_record_key"
     nightly: str = "0 4 * * *"
     maintenance: str = "0 1 * * *"
+    freshness: str = "*/15 * * * *"
     retention: Retention = Retention()
     delivery: Delivery = "approve"
     windows: Windows = "keep"

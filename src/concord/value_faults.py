@@ -27,6 +27,7 @@ def settings_values(settings: Settings) -> Iterator[ValueFault]:
         yield from _connection((name,), getattr(settings, name))
     yield from _place_and_hour((), settings.lake, settings.nightly)
     yield from _cron(("maintenance",), settings.maintenance)
+    yield from _cron(("freshness",), settings.freshness)
     for name, one in settings.environments.items():
         yield from _place_and_hour(("environments", name), one.lake, one.nightly)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from concord.airflow.plans import DagPlan, most_upstream, plan_dags
-from concord.jobs import GOLDEN
+from concord.jobs import CARE, GOLDEN
 from concord.project import load
 
 
@@ -35,7 +35,7 @@ def test_a_producer_runs_by_the_platforms_own_schedule(plans, reference):
 
 def test_everything_between_runs_on_assets_or_nightly(plans, reference):
     nightly = load(reference).nightly
-    ends = ("extract_", "sync_", "maintain")
+    ends = ("extract_", "sync_", "maintain", "freshness")
     between = [one for one in plans.values() if not one.dag_id.startswith(ends)]
     assert all(plan.assets and plan.crons == (nightly,) for plan in between)
 
@@ -69,8 +69,14 @@ def test_maintenance_runs_at_its_own_hour_over_every_dataset_and_waits_for_every
     (task,) = plan.tasks
     assert task.datasets == (*project.datasets, "leftovers")
     assert (task.outlets, task.pool) == ((), None)
-    others = [one.weight for p in plans.values() for one in p.tasks if one is not task]
-    assert task.weight < min(others)
+    care = [one.weight for name in CARE for one in plans[name].tasks]
+    others = [one.weight for n, p in plans.items() if n not in CARE for one in p.tasks]
+    assert max(care) < min(others)
+
+
+def test_freshness_is_looked_at_whoever_does_not_run(plans, reference):
+    plan = plans["freshness"]
+    assert (plan.assets, plan.crons) == ((), (load(reference).freshness,))
 
 
 def test_no_dag_is_started_by_what_it_publishes(plans):

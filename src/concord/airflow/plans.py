@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from concord.errors import UsageError
-from concord.jobs import GOLDEN, LEFTOVERS
+from concord.jobs import CARE, GOLDEN, LEFTOVERS
 from concord.platforms.window import opening_crons
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _DOC = {
     "survivorship": "Makes one golden row a person.",
     "publish": "Hands {team} what changed for it.",
     "maintain": "Removes old versions, expired rows and what killed tries left.",
+    "freshness": "Raises an incident for every dataset that is older than its contract allows.",
     "sync": "Plans what {platform} lacks, delivers it and takes the receipts in.",
 }
 
@@ -231,8 +232,9 @@ def _calendar(project: Project, step: str, platform: str | None) -> tuple[tuple[
     """When a Dag runs whatever happened: at a platform's own hours, or nightly."""
     if platform is not None and step == "extract":
         return (project.platforms[platform].schedule,), project.timezone_of(platform)
-    if step == "maintain":
-        return (project.maintenance,), project.timezone
+    if step in CARE:
+        cron = project.maintenance if step == "maintain" else project.freshness
+        return (cron,), project.timezone
     if platform is not None and step == "sync" and project.windows_of(platform):
         return opening_crons(project.windows_of(platform)), project.timezone_of(platform)
     return (project.nightly,), project.timezone
@@ -278,7 +280,7 @@ def _task(
 def _weight(job: Job, depth: int, place: int) -> int:
     """Upstream first, so that a consumer of many inputs runs once; but what golden asks for is
     delivered everywhere before anybody looks at what came of it. What can wait comes last."""
-    if job.step == "maintain":
+    if job.step in CARE:
         return 1
     return 995 + place if job.step in _SYNC else 1000 - 10 * depth
 

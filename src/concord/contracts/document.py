@@ -9,9 +9,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from concord.contracts.declared import Rule, custom, rules_of
+from concord.contracts.freshness import max_age_of
 
 if TYPE_CHECKING:
     from pandera.polars import DataFrameSchema
@@ -77,6 +79,7 @@ class Contract:
         key: the primary key's column.
         max_quarantine_ratio: over this share of all live rows nothing is published.
         sha256: of the canonical document.
+        max_age: how long ago it may last have been brought up to date; None where it is not said.
     """
 
     id: str
@@ -90,6 +93,7 @@ class Contract:
     max_quarantine_ratio: float
     sha256: str
     owner: str = ""
+    max_age: timedelta | None = None
 
     def column(self, name: str) -> Column:
         """The column called *name*."""
@@ -141,6 +145,7 @@ def read_contract(data: Mapping[str, Any], *, source: str) -> Contract:
         max_quarantine_ratio=float(properties.get("maxQuarantineRatio", 0.2)),
         sha256=hashlib.sha256(canonical.encode()).hexdigest(),
         owner=(data.get("team") or {}).get("name", ""),
+        max_age=max_age_of(data),
     )
 
 

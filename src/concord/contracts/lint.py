@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from concord.contracts.enforced import enforced_faults
+from concord.contracts.freshness import freshness_faults
 from concord.contracts.quality_lint import LineOf
 from concord.contracts.standard import standard_faults
 from concord.errors import Fault
@@ -35,6 +36,7 @@ def faults(data: Any, *, path: str, line_of: LineOf) -> list[Fault]:
         return [Fault(path, 1, "is no contract", "start with apiVersion, kind, id, version")]
     found = [*_trap_faults(data, path, line_of), *_head_faults(data, path, line_of)]
     found += standard_faults(data, path=path, line_of=line_of)
+    found += freshness_faults(data, path, line_of)
     if not found:
         found += enforced_faults(data, path=path, line_of=line_of)
     return sorted(set(found))

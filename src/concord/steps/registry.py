@@ -24,6 +24,7 @@ STEPS = (
     "acknowledge",
     "publish",
     "maintain",
+    "freshness",
 )
 
 

@@ -7,6 +7,7 @@ that could not be read.
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from concord.assets.snapshot import append
 from concord.steps.context import Context, Result
 from concord.steps.tables import frame_schema
 
-__all__ = ["record_failure", "record_run", "unread"]
+__all__ = ["read_at", "record_failure", "record_run", "unread"]
 
 _FAILED = "failed"
 _UNREAD, _READ = 0, 1
@@ -25,6 +26,7 @@ def record_run(ctx: Context, result: Result, *, wall_s: float, cpu_s: float) -> 
     """Append the step's rows; a repeated try of the same task instance leaves its own."""
     rows = _rows(ctx, result, wall_s, cpu_s)
     facts = _reading(result.step, result.platform, _READ)
+    facts |= {_read_at(name): int(ctx.now().timestamp()) for name in _read_by(result)}
     _append(ctx, rows, f"runs|{_name(ctx)}", facts)
 
 
@@ -42,6 +44,20 @@ def record_failure(
 def unread(ctx: Context, platform: str) -> bool:
     """Whether the platform's last reading failed."""
     return ctx.open("ops/runs").cursor(_fact(platform), None) == _UNREAD
+
+
+def read_at(ctx: Context, platform: str) -> datetime | None:
+    """When the platform was last read to its end; None for never."""
+    at = ctx.open("ops/runs").cursor(_read_at(platform), None)
+    return None if at < 0 else datetime.fromtimestamp(at, UTC)
+
+
+def _read_by(result: Result) -> tuple[str, ...]:
+    return (result.platform,) if result.step == "extract" and result.platform else ()
+
+
+def _read_at(platform: str) -> str:
+    return f"read_at/{platform}"
 
 
 def _append(ctx: Context, rows: list[tuple[Any, ...]], marker: str, facts: dict[str, int]) -> None:
