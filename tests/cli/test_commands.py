@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -243,7 +244,11 @@ def test_what_is_not_deployed_is_listed_as_such(plain: Path, typed: Typed) -> No
 def test_sync_tells_every_platform_what_waits_and_who_agreed(root: Path, typed: Typed) -> None:
     def waiting() -> dict[str, tuple[Any, ...]]:
         rows = typed(root, "sync", "status", "--format", "json")
-        return {r["platform"]: (r["delivery"], r["pending"], r["free"]) for r in rows}
+        assert all(r["window"].startswith(("open until", "closed, opens", "always")) for r in rows)
+        # By day what is free waits for the window.
+        return {
+            r["platform"]: (r["delivery"], r["pending"], r["free"] + r["waiting"]) for r in rows
+        }
 
     assert waiting() == {
         "address_book": ("approve", 0, 0),
@@ -258,6 +263,24 @@ def test_sync_tells_every_platform_what_waits_and_who_agreed(root: Path, typed: 
     assert typed(root, "sync", "approve", "crm", "--format", "json")[0]["approved"] == 1
     assert typed(root, "sync", "approve", "crm", "--format", "json")[0]["approved"] == 0
     assert waiting()["crm"] == ("approve", 0, 1)
+
+
+def test_maintenance_says_what_it_would_free_and_frees_it(root: Path, typed: Typed) -> None:
+    orphan = Path(load(root).lake) / "clean" / "crm" / "part-killed.parquet"
+    orphan.write_bytes(b"half a file")
+    os.utime(orphan, (time.time() - 40 * 86400,) * 2)
+    dataset = ("--dataset", "clean/crm", "--dataset", "ops/runs", "--format", "json")
+    (row,) = typed(root, "maintain", "--dry-run", *dataset)
+    assert (row["dataset"], row["files"], row["size"], orphan.exists()) == (
+        "clean/crm",
+        1,
+        11,
+        True,
+    )
+    assert typed(root, "maintain", *dataset) == [row]
+    assert not orphan.exists()
+    assert typed(root, "maintain", *dataset) == []
+    assert "no dataset of that name" in typed(root, "maintain", "--dataset", "crm", code=2)
 
 
 def test_nothing_runs_over_a_fault(tmp_path: Path, typed: Typed) -> None:

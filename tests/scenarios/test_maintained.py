@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tempfile
@@ -15,7 +16,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from killed import SIGKILLED, Running
+from rich.console import Console
 
+from concord.airflow.front import run_in_front
+from concord.airflow.messages import Order
 from concord.assets.commit import RunId
 from concord.errors import UsageError
 from concord.jobs import LEFTOVERS
@@ -26,6 +30,12 @@ if TYPE_CHECKING:
     from concord.steps.context import Context
     from conftest import World
 
+DAG_FILE = '''"""Every Airflow Dag."""
+
+from concord.airflow import render_dags
+
+globals().update(render_dags(__file__))
+'''
 _NUMBERS = re.compile(r'("(?:timestamp|deletionTimestamp|modificationTime)":)(\d+)')
 _AT = re.compile(r'("at":")([^"]+)')
 
@@ -185,6 +195,25 @@ def test_killed_anywhere_it_is_made_good_by_the_next(used: World) -> None:
     used.settle_down()
     used.crm.edit("anna@x.example", company="Noch neuer")
     assert used.run().writes == 1
+    used.settle_down()
+
+
+@pytest.mark.deep
+@pytest.mark.airflow
+@pytest.mark.timeout(300)
+def test_airflows_scheduler_maintains_every_dataset(used: World) -> None:
+    used.for_airflow(DAG_FILE)
+    report = run_in_front(
+        used.root,
+        used.root / ".concord" / "airflow",
+        order=Order(first=("maintain", "freshness"), rounds=0),
+        extra=used.variables(),
+        console=Console(file=io.StringIO()),
+    )
+    ends = [one.state for one in report.tasks if one.step == "maintain"]
+    assert len(ends) == len(everything(used))
+    assert set(ends) == {"success", "skipped"}
+    assert report.exit_code == 0
     used.settle_down()
 
 
