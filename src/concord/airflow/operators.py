@@ -25,7 +25,7 @@ __all__ = ["StepOperator"]
 log = structlog.get_logger(__name__)
 
 _WITHDRAWALS = "withdrawals"
-_EFFECTS = ("delivered", "freed")
+_EFFECTS = ("delivered", "freed", "told")
 """Facts of steps that did something and published no snapshot."""
 _PARAMETERS = ("full_refresh", "accept_deletes")
 

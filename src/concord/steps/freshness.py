@@ -8,23 +8,25 @@ from datetime import UTC, datetime, timedelta
 from concord.assets.freshness import Known, Late, lates
 from concord.assets.table import Table
 from concord.steps.context import Context, Result
-from concord.steps.lateness import close_late, open_lates, raise_late
+from concord.steps.lateness import close_incident, open_incidents, raise_incident
 from concord.steps.runs import read_at
 
 __all__ = ["freshness", "late_datasets"]
 
+_KIND = "late"
+
 
 def freshness(ctx: Context) -> Result:
-    """Raise an incident for every dataset that is late, once; close it when it is fresh again."""
-    late = {one.dataset: one for one in late_datasets(ctx)}
-    before = open_lates(ctx)
-    for dataset in sorted(set(late) - before):
-        raise_late(ctx, late[dataset], sentence(ctx, late[dataset]))
+    """Raise an incident for every dataset that is late; close it when it is fresh again."""
+    late = {one.dataset: _sentence(ctx, one) for one in late_datasets(ctx)}
+    before = {one.dataset for one in open_incidents(ctx, _KIND)}
+    for dataset, message in sorted(late.items()):
+        raise_incident(ctx, _KIND, message=message, dataset=dataset, step="freshness")
     for dataset in sorted(before - set(late)):
-        close_late(ctx, dataset)
-    notes = tuple(sentence(ctx, one) for one in late.values())
+        close_incident(ctx, _KIND, dataset=dataset, step="freshness")
     moved = len(set(late) ^ before)
-    return Result("freshness", None, notes=notes, facts={"freed": moved, "late": len(late)})
+    facts = {"told": moved, "late": len(late)}
+    return Result("freshness", None, notes=tuple(late.values()), facts=facts)
 
 
 def late_datasets(ctx: Context) -> list[Late]:
@@ -33,18 +35,18 @@ def late_datasets(ctx: Context) -> list[Late]:
     return list(lates(_known(ctx, allowed), allowed, ctx.now()))
 
 
-def sentence(ctx: Context, late: Late) -> str:
+def _sentence(ctx: Context, late: Late) -> str:
     """What is late, why, and where to look."""
     at = f"{late.truth.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     age = late.allowed / timedelta(hours=1)
-    job = producer(ctx, late.truth.because)
+    job = _producer(ctx, late.truth.because)
     return (
         f"{late.dataset} is as of {at}, and its contract allows {age:g} h; "
         f"{late.truth.because} lies behind: see what became of {job}"
     )
 
 
-def producer(ctx: Context, dataset: str) -> str:
+def _producer(ctx: Context, dataset: str) -> str:
     """The job that makes the dataset."""
     jobs = [
         one for one in ctx.project.jobs if dataset in one.writes and dataset not in one.feedback

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
-from concord.assets.freshness import Late
 from concord.steps.context import Context
 from concord.steps.incidents import record
 
-__all__ = ["close_late", "open_lates", "raise_late"]
+__all__ = ["OpenIncident", "close_incident", "open_incidents", "raise_incident"]
 
-_LATE, _FRESH = "late", "fresh"
+_CLOSED = "fresh"
 
 
-def open_lates(ctx: Context) -> set[str]:
-    """Datasets with an open incident."""
-    rows = ctx.open("ops/incidents").frame().filter(pl.col("kind").is_in([_LATE, _FRESH]))
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """One that is not over."""
+
+    kind: str
+    dataset: str
+
+
+def open_incidents(ctx: Context, kind: str) -> tuple[OpenIncident, ...]:
+    """Those of a kind that are open now."""
+    rows = ctx.open("ops/incidents").frame().filter(pl.col("kind").is_in([kind, _CLOSED]))
     last = rows.sort("at").group_by("task", maintain_order=True).last().collect()
-    return set(last.filter(pl.col("kind") == _LATE)["task"])
+    return tuple(OpenIncident(kind, name) for name in last.filter(kind=kind)["task"])
 
 
-def raise_late(ctx: Context, late: Late, message: str) -> None:
-    """Open an incident; the same lateness is one."""
-    _record(ctx, _LATE, late.dataset, message, f"{late.dataset}|{late.truth.at.isoformat()}")
+def raise_incident(ctx: Context, kind: str, *, message: str, dataset: str, step: str) -> bool:
+    """Open one, unless it is open; whether this call did."""
+    if dataset in {one.dataset for one in open_incidents(ctx, kind)}:
+        return False
+    _record(ctx, kind, dataset, step, message)
+    return True
 
 
-def close_late(ctx: Context, dataset: str) -> None:
-    """Say that it is over."""
-    _record(ctx, _FRESH, dataset, f"{dataset} is fresh again", f"{dataset}|{ctx.run.id}")
+def close_incident(ctx: Context, kind: str, *, dataset: str, step: str) -> bool:
+    """Close the open one; whether there was one."""
+    if dataset not in {one.dataset for one in open_incidents(ctx, kind)}:
+        return False
+    _record(ctx, _CLOSED, dataset, step, f"{dataset} is fresh again")
+    return True
 
 
-def _record(ctx: Context, kind: str, dataset: str, message: str, marker: str) -> None:
+def _record(ctx: Context, kind: str, dataset: str, step: str, message: str) -> None:
     record(
         ctx,
         kind=kind,
-        dag="freshness",
+        dag=step,
         task=dataset,
-        step="freshness",
+        step=step,
         platform=None,
         error="",
         message=message,
         tries=0,
         at=ctx.now(),
-        marker=f"{kind}|{marker}",
+        marker=f"{kind}|{dataset}|{ctx.run.id}",
     )
