@@ -121,6 +121,28 @@ def test_a_reader_that_is_behind_keeps_its_versions(fresh: Fresh, contacts: Cont
     assert (freed.held_by, freed.files > 0) == (None, True)
 
 
+def test_what_a_reader_needs_stays_though_the_table_forgot_that_it_ever_had_it(
+    fresh: Fresh, contacts: Contacts
+) -> None:
+    table = fresh()
+    write(table, contacts({"a": "x"}))
+    oldest = table.files()
+    write(table, contacts({"b": "x"}))
+    behind = 2
+    write(table, contacts({"a": "y", "b": "y"}))
+    for name in "xyz":
+        write(table, contacts({"a": name, "c": name}))
+    expected = changes(table, behind, table.version).sort("record_id")
+    aged(table, days=40)
+    os.utime(oldest[0], (time.time() - 90 * 86400,) * 2)  # when "b" came, it was old already
+    table.delta.create_checkpoint()  # tombstones over the retention are not in it
+    table.refresh()
+    kept(table, {"billing": behind})
+    found = reopened(table)
+    assert changes(found, behind, 6).sort("record_id").equals(expected)
+    assert found.frame(behind).collect().height == 2
+
+
 def test_the_log_goes_up_to_the_oldest_reader_and_its_version_stays_readable(
     fresh: Fresh, contacts: Contacts
 ) -> None:

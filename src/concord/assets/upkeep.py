@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import unquote
 
 import polars as pl
@@ -107,12 +108,13 @@ def upkeep(
     # Rounded up: a file that is as old as the limit stays.
     hours = int((now - since) / timedelta(hours=1)) + 1
     held_by = min(needed, key=lambda one: needed[one]) if since < now - retention else None
-    sizes = _sizes(table, _vacuum(table, hours, dry_run=True))
+    versions = sorted({readers[one] for one in needed})
+    sizes = _sizes(table, _vacuum(table, hours, versions, dry_run=True))
     freed = Freed(table.dataset.name, len(sizes), sum(sizes), held_by=held_by)
     if dry_run:
         return freed
     if sizes:
-        _vacuum(table, hours, dry_run=False)
+        _vacuum(table, hours, versions, dry_run=False)
     _ensure_record(table, run)
     return replace(freed, log_files=_clean_log(table, readers, now - retention))
 
@@ -163,19 +165,29 @@ def _set_properties(table: Table, retention: timedelta, run: RunId) -> None:
     raise LostRace(table.dataset.name, ATTEMPTS)
 
 
-def _vacuum(table: Table, hours: int, *, dry_run: bool) -> list[str]:
+def _vacuum(table: Table, hours: int, versions: list[int], *, dry_run: bool) -> list[str]:
     """Delta's own vacuum, also of files that no version has; its two commits carry no record.
 
     It does not compare and swap: a record could be older than the commit before it.
+
+    Args:
+        hours: files that are younger stay.
+        versions: whose files stay whatever their age: once a checkpoint has left a tombstone out,
+            a file of an older version looks like one that no version ever had.
     """
     failure: ConcordError | None = None
+    vacuum = partial(
+        table.delta.vacuum,
+        hours,
+        full=True,
+        enforce_retention_duration=False,
+        keep_versions=versions or None,
+    )
     try:
         if dry_run:
-            return table.delta.vacuum(hours, full=True, enforce_retention_duration=False)
+            return vacuum(dry_run=True)
         with around(table.at, _point(table, "vacuum")):
-            return table.delta.vacuum(
-                hours, dry_run=False, full=True, enforce_retention_duration=False
-            )
+            return vacuum(dry_run=False)
     except (DeltaError, OSError) as error:
         failure = refusal(table.dataset.name, error) or StepFailed(
             table.dataset.name, type(error).__name__, "the vacuum", transient=True
