@@ -111,7 +111,7 @@ class StepsLake(LakeView):
     @contextmanager
     def _mortal(self) -> Iterator[None]:
         """The process is killed right after a commit, if it is to be."""
-        commit = snapshot._committed
+        commit = snapshot.committed
 
         def committed(*arguments: Any) -> bool:
             landed = commit(*arguments)
@@ -127,7 +127,7 @@ class StepsLake(LakeView):
         self.forget()
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(snapshot, "_committed", committed)
+                patch.setattr(snapshot, "committed", committed)
                 patch.setattr(runs, "record_run", recorded)
                 yield
         finally:
