@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from concord.assets.commit import RunId
 from concord.assets.point import At, Point, around
 from concord.assets.table import Lake
@@ -74,6 +76,8 @@ class _Mortal:
 
 
 def main() -> None:
+    heard = os.fdopen(os.dup(1), "w", buffering=1)  # a step's own standard output leads nowhere
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(heard))
     told = json.load(sys.stdin)
     root = Path(told["root"])
     connections = {name: Connection(**one) for name, one in told["connections"].items()}
