@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_chunks import UNSUBSCRIBED, task
+from test_delivery_in_chunks import UNSUBSCRIBED, task
 
 import concord.steps.deliver as delivering
 from concord.assets.point import Point

@@ -24,8 +24,10 @@ from concord.errors import (
     ConcordError,
     ContractBroken,
     LostRace,
+    PlatformDown,
     SchemaDrift,
     StepFailed,
+    Throttled,
     UsageError,
 )
 from concord.project import Project, load
@@ -499,12 +501,22 @@ class TestErrorsOfTheFunction:
         assert "p1" not in str(caught.value)
         assert caught.value.__context__ is None
 
-    def test_an_error_of_ours_passes(self, world):
+    def test_an_error_of_ours_says_whether_it_may_pass_and_not_what_it_says(self, world):
         def fails(_changes: pl.DataFrame, _subscription: Subscription) -> None:
-            raise UsageError("not today")
+            raise PlatformDown("billing", "Ada is not here")
 
         world.put({"p1": {"full_name": "Ada"}})
-        with pytest.raises(UsageError, match="not today"):
+        with pytest.raises(StepFailed, match=r"PlatformDown at .*its text is withheld") as caught:
+            world.serve("billing", fails)
+        assert caught.value.transient
+        assert "Ada" not in str(caught.value)
+
+    def test_it_may_ask_to_be_called_again_later(self, world):
+        def fails(_changes: pl.DataFrame, _subscription: Subscription) -> None:
+            raise Throttled("Ada", 7)
+
+        world.put({"p1": {"full_name": "Ada"}})
+        with pytest.raises(Throttled, match="subscription billing: asked us to wait 7 s"):
             world.serve("billing", fails)
 
 
