@@ -21,6 +21,7 @@ __all__ = [
     "contract_for",
     "datasets_of",
     "jobs_of",
+    "main_dataset",
     "teams_in_order",
 ]
 
@@ -51,6 +52,11 @@ class Job:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     feedback: tuple[str, ...] = ()
+
+
+def main_dataset(job: Job) -> str | None:
+    """The dataset that a job is there for: the last it writes that is no feedback."""
+    return next((one for one in reversed(job.writes) if one not in job.feedback), None)
 
 
 def contract_for(contracts: Mapping[str, Contract], dataset: str) -> Contract | None:
@@ -175,7 +181,7 @@ def _dataset(
     contract = contract_for(contracts, name)
     family = name.split("/", 1)[0]
     key = contract.key if contract else _OPS.get(name) or _code_key(name, family)
-    append_only = name.endswith("/receipts") or name in ("ops/runs", "ops/incidents")
+    append_only = name.endswith("/receipts") or name == "ops/runs"
     return Dataset(
         name=name,
         key=key,

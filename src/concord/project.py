@@ -30,7 +30,7 @@ from concord.platforms.window import Opening, Window, is_open, opening
 from concord.privacy.declaration import Processing
 from concord.project_faults import Declared, cross_faults
 from concord.project_files import File, digests_of, read_files
-from concord.settings import Retention, Retries, Settings
+from concord.settings import Alerts, Retention, Retries, Settings
 
 __all__ = ["Project", "find_root", "load", "resolve", "state_folder", "write_resolved"]
 
@@ -66,6 +66,7 @@ class Project:
     delivery: str
     windows: str
     retries: Retries
+    alerts: Alerts
     platforms: Mapping[str, PlatformDeclaration]
     people: People
     contracts: Mapping[str, Contract]
@@ -217,6 +218,7 @@ def _project(
         delivery=settings.delivery,
         windows=settings.windows,
         retries=settings.retries,
+        alerts=settings.alerts,
         platforms={},
         people=people,
         contracts={},

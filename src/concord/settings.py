@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Override", "Retention", "Retries", "Settings"]
+__all__ = ["Alerts", "Override", "Retention", "Retries", "Settings"]
 
 Delivery = Literal["off", "approve", "auto"]
 Windows = Literal["keep", "ignore"]
@@ -36,6 +36,30 @@ class Retention(_Declared):
     receipts_days: int = Field(default=180, ge=7)
 
 
+class Alerts(_Declared):
+    """When a run that did not fail is worth an alert, and who hears of it.
+
+    Attributes:
+        connection: Airflow connection of type smtp or apprise; without it nobody is told.
+        least_runs: runs of a step before one is compared with them.
+        deviations: how many (robust) standard deviations from the usual are odd.
+        volume_share: least difference, as a share of the records that a platform usually holds.
+        volume_rows: least difference, in records.
+        slow_s: least delay, in seconds.
+        rejected_share: share of a contract's maxQuarantineRatio.
+        rejected_rows: least rows in quarantine.
+    """
+
+    connection: str = "concord_alerts"
+    least_runs: int = Field(default=5, ge=3, le=15)
+    deviations: float = Field(default=5, gt=0)
+    volume_share: float = Field(default=0.3, ge=0)
+    volume_rows: int = Field(default=50, ge=0)
+    slow_s: float = Field(default=60, ge=0)
+    rejected_share: float = Field(default=0.5, gt=0, le=1)
+    rejected_rows: int = Field(default=20, ge=1)
+
+
 class Override(_Declared):
     """What an environment sets otherwise."""
 
@@ -44,6 +68,7 @@ class Override(_Declared):
     windows: Windows | None = None
     retries: Retries | None = None
     nightly: str | None = None
+    alerts: Alerts | None = None
 
 
 class Settings(_Declared):
@@ -75,4 +100,5 @@ class Settings(_Declared):
     delivery: Delivery = "approve"
     windows: Windows = "keep"
     retries: Retries = Retries()
+    alerts: Alerts = Alerts()
     environments: dict[str, Override] = Field(default_factory=dict)

@@ -95,6 +95,7 @@ def render_dag(project: Project, plan: DagPlan, operator: type[StepOperator], **
         max_active_runs=1,
         is_paused_upon_creation=False,
         on_failure_callback=ConcordNotifier(operator.engine),
+        on_success_callback=ConcordNotifier(operator.engine),
         default_args=default_args(project, operator),
         params={
             name: Param(False, type="boolean", description=text)

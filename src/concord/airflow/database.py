@@ -119,4 +119,9 @@ def _killed(one: TaskInstance, plan: Any) -> Incident:
         tries=one.try_number,
         at=one.end_date or datetime.now(UTC),
         marker=incident_marker(one.dag_id, one.run_id, one.task_id, one.map_index),
+        job=_job(plan) if plan else one.task_id,
     )
+
+
+def _job(plan: Any) -> str:
+    return ".".join(part for part in (plan.step, plan.platform or plan.team) if part)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from concord.platforms.connection import Connection
     from concord.project import Project
     from concord.steps.context import Context, Progress, Result
+    from concord.steps.incident_life import Sighting
 
 __all__ = ["Attempt", "Engine", "Incident", "command_context", "reading_context"]
 
@@ -57,7 +58,8 @@ class Incident:
         kind: ``failed``, or ``killed`` when the task's process died without a word.
         error: class of the error; empty when nobody knows it.
         message: our own sentence; never a foreign text.
-        marker: names the incident; writing it twice is writing it once.
+        job: what failed; a Dag's task that is no job of ours is called by its own name.
+        marker: names the task instance; writing it twice is writing it once.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Incident:
     tries: int
     at: datetime
     marker: str
+    job: str
 
     def to_json(self) -> dict[str, Any]:
         """The incident as small JSON."""
@@ -121,9 +124,34 @@ class Engine:
         """Write incidents to ops/incidents; those already there are left alone."""
         from concord.steps.incidents import record
 
-        for incident in incidents:
-            attempt = Attempt("incidents", incident.dag, incident.task, incident.marker)
-            record(_context(project, attempt, key=b"", tell=_silent), **asdict(incident))
+        context = _context(
+            project, Attempt("incidents", "", "", "incidents"), key=b"", tell=_silent
+        )
+        record(context, [_sighting(project, one) for one in incidents])
+
+    def alert(self, project: Project) -> int:
+        """Send one alert of all that opened or closed since the last; returns how many it tells of.
+
+        What could not be sent is told of by the next one.
+        """
+        from concord.airflow.alerts import base_url, message, send
+        from concord.steps.incidents import claim_untold, put_back
+
+        context = _context(project, Attempt("alert", "", "", "alert"), key=b"", tell=_silent)
+        incidents = claim_untold(context)
+        if not incidents:
+            return 0
+        if not send(project.alerts.connection, message(project.name, incidents, base_url())):
+            put_back(context, incidents)
+            return 0
+        return len(incidents)
+
+    def untold(self, project: Project) -> bool:
+        """Whether an alert has something to tell."""
+        from concord.steps.incidents import any_untold
+
+        attempt = Attempt("sweep", "", "", "sweep")
+        return any_untold(_context(project, attempt, key=b"", tell=_silent))
 
     def behind(self, project: Project) -> tuple[str, ...]:
         """Names of the jobs that have a snapshot, plan or receipt after their cursor."""
@@ -131,6 +159,25 @@ class Engine:
 
         attempt = Attempt("sweep", "", "", "sweep")
         return tuple(behind(_context(project, attempt, key=b"", tell=_silent)))
+
+
+def _sighting(project: Project, incident: Incident) -> Sighting:
+    from concord.jobs import main_dataset
+    from concord.steps.incident_life import Sighting
+
+    jobs = {job.name: job for job in project.jobs}
+    return Sighting(
+        kind=incident.kind,
+        subject=incident.job,
+        message=incident.message,
+        run=incident.marker,
+        at=incident.at,
+        dataset=main_dataset(jobs[incident.job]) if incident.job in jobs else None,
+        step=incident.step,
+        platform=incident.platform,
+        error=incident.error,
+        tries=incident.tries,
+    )
 
 
 def command_context(project: Project, attempt: Attempt) -> Context:

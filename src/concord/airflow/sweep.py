@@ -1,4 +1,4 @@
-"""What the worker may not do itself, because it forks: look at cursors, write incidents.
+"""What the worker may not do itself, because it forks: look at cursors, tell of incidents.
 
 Run as a process of its own; takes a question as JSON on its standard input, answers with JSON.
 """
@@ -34,13 +34,18 @@ def ask(question: dict[str, Any], *, command: Sequence[str] = SWEEP) -> Any:
 
 
 def answer(question: dict[str, Any], engine: Engine) -> Any:
-    """Answer ``{"root", "behind": true}`` or ``{"root", "record": [incident, …]}``."""
+    """Answer ``{"root", "behind": true}`` or ``{"root", "record": [incident, …]}``.
+
+    Whoever records has come to the end of a run: an alert goes out.
+    """
     project = engine.project(Path(question["root"]))
     if "record" in question:
         incidents = [Incident.from_json(one) for one in question["record"]]
-        engine.record(project, incidents)
+        if incidents:
+            engine.record(project, incidents)
+        engine.alert(project)
         return len(incidents)
-    return list(engine.behind(project))
+    return {"behind": list(engine.behind(project)), "untold": engine.untold(project)}
 
 
 def main(engine: Engine | None = None) -> None:

@@ -51,6 +51,7 @@ class _Run:
         self.sweep = sweep
         self.began_at = datetime.now(UTC)
         self.blind = False
+        self.untold = False
         self.moved = False
         self.plans = plan_all(project)
         self.tasks = {(plan.dag_id, t.task_id): t for plan in self.plans for t in plan.tasks}
@@ -136,15 +137,16 @@ class _Run:
         """Dags with a job whose cursor is behind, without those that failed in this run."""
         from concord.airflow import database
 
-        jobs = ask({"root": str(self.project.root), "behind": True}, command=self.sweep)
-        if jobs is None:
+        found = ask({"root": str(self.project.root), "behind": True}, command=self.sweep)
+        if found is None:
             self.blind = True
             tell(Event("stage", text="the cursors could not be read; the worker's log says why"))
             return ()
+        self.untold = bool(found["untold"])
         dag_of = {job: plan.dag_id for plan in self.plans for job in plan.jobs}
         failed = {one.dag for one in database.failed_since(self.began_at, self.tasks)}
-        found = ({dag_of[job] for job in jobs if job in dag_of} & self.known) - failed
-        return tuple(plan.dag_id for plan in self.plans if plan.dag_id in found)
+        late = ({dag_of[job] for job in found["behind"] if job in dag_of} & self.known) - failed
+        return tuple(plan.dag_id for plan in self.plans if plan.dag_id in late)
 
     def _tell_of_missing(self) -> None:
         missing = [plan.team for plan in self.plans if plan.team and plan.dag_id not in self.known]
@@ -155,7 +157,7 @@ class _Run:
     def _tell_of(self, failed: Sequence[Incident]) -> None:
         for one in failed:
             tell(Event("failed", one.dag, one.task, one.step, one.platform, try_number=one.tries))
-        if failed:
+        if failed or self.untold:
             incidents = [one.to_json() for one in failed]
             ask({"root": str(self.project.root), "record": incidents}, command=self.sweep)
 

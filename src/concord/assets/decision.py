@@ -32,6 +32,7 @@ class Change:
         extra: goes into the record; an entry left out keeps its last value.
         definitions: name to hash of what the rows were made by.
         force: make a snapshot even if no row changed.
+        facts: numbers that the same commit sets; `Table.cursor` tells the newest without a scan.
     """
 
     upserts: pl.DataFrame | None = None
@@ -41,6 +42,7 @@ class Change:
     extra: Mapping[str, Any] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
+    facts: Mapping[str, int] = field(default_factory=dict)
 
 
 def commit_due(

@@ -119,7 +119,9 @@ def publish(
         if kind is None:
             return _settled(table, run)
         record = Draft(table, run, writer, last).record(kind, change, write, weighed(ends, found))
-        if committed(table, write, record, _transactions(record, moved)):
+        if committed(
+            table, write, record, [*_transactions(record, moved), *_told(change.facts, record)]
+        ):
             return _made(record)
     raise LostRace(table.dataset.name, ATTEMPTS)
 
@@ -131,7 +133,7 @@ def append(
     run: RunId,
     marker: str,
     extra: Mapping[str, Any] | None = None,
-    facts: Mapping[str, int] | None = None,
+    facts: Mapping[str, int | None] | None = None,
 ) -> Published:
     """Append *rows* once: a second call under the same marker finds them there.
 
@@ -139,7 +141,8 @@ def append(
         table: of an append-only dataset.
         rows: the table's columns, in any order; no commit is made for none.
         marker: names this append; it expires after 90 days.
-        facts: numbers that the same commit sets; `Table.cursor` tells the newest without a scan.
+        facts: numbers that the same commit sets, None for its own version; `Table.cursor` tells
+            the newest without a scan.
 
     Raises:
         LostRace, SchemaDrift, StepFailed: as `publish`.
@@ -159,7 +162,7 @@ def append(
         record = Draft(table, run, writer, last).record("snapshot", change, write, ())
         # A marker of one run may expire; without `last_updated` it would be kept for ever.
         marked = Transaction(transaction, 1, int(time.time() * 1000))
-        told = [Transaction(app_id(name, None), value) for name, value in (facts or {}).items()]
+        told = _told(facts or {}, record)
         if committed(table, write, record, [*_transactions(record, {}), marked, *told]):
             return _made(record)
     raise LostRace(table.dataset.name, ATTEMPTS)
@@ -185,6 +188,13 @@ def _transactions(record: CommitRecord, moved: Mapping[str, Position]) -> list[T
     if record.kind == "snapshot":
         marks.append(Transaction(SNAPSHOT, record.version))
     return marks
+
+
+def _told(facts: Mapping[str, int | None], record: CommitRecord) -> list[Transaction]:
+    return [
+        Transaction(app_id(name, None), record.version if value is None else value)
+        for name, value in facts.items()
+    ]
 
 
 def committed(

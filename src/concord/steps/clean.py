@@ -83,9 +83,11 @@ def clean(ctx: Context, *, platform: str) -> Result:
     held = publish(ctx.open(f"quarantine/{platform}"), quarantine, upto=upto, run=ctx.run)
     table.refresh()
 
+    counted: dict[str, int] = {}
+
     def work(current: Table, cursors: Lookup[str, int]) -> Change:
         one = judged(cursors)
-        live = _live(raw)
+        counted["live"] = live = _live(raw)
         breaker(one.report, open_rows=held.rows, live_rows=live, contract=named)
         reading = reading_of(raw.newest_record())
         extra = {"columns": list(reading.columns)} if reading else {}
@@ -94,7 +96,14 @@ def clean(ctx: Context, *, platform: str) -> Result:
 
     published = publish(table, work, upto=upto, run=ctx.run)
     seen = sum(one.seen for one in done.values())
-    return Result("clean", platform, (held, published), rows_in=seen, quarantined=held.rows)
+    return Result(
+        "clean",
+        platform,
+        (held, published),
+        rows_in=seen,
+        quarantined=held.rows,
+        facts=counted,
+    )
 
 
 def _live(raw: Table) -> int:

@@ -58,7 +58,8 @@ def extract(
         before = reading_of(raw.newest_record())
         fresh = before is None or before.mapping != mapping.fields.digest or full_refresh
         cursor = None if fresh or before is None else before.cursor
-        spool = _read(ctx, platform, source, cursor, Path(scratch))
+        spool, expired = _read(ctx, platform, source, cursor, Path(scratch))
+        remapped = before is not None and before.mapping != mapping.fields.digest
         reading = _Reading(ctx, platform, mapping, raw, spool)
         if spool.full and not accept_deletes:
             reading.check_lost()
@@ -69,16 +70,20 @@ def extract(
         (published,),
         reads=calls + spool.calls,
         rows_in=spool.count,
+        facts={"resync": int(expired or (remapped and not full_refresh))},
     )
 
 
-def _read(ctx: Context, platform: str, source: Source, cursor: str | None, scratch: Path) -> Spool:
+def _read(
+    ctx: Context, platform: str, source: Source, cursor: str | None, scratch: Path
+) -> tuple[Spool, bool]:
+    """The reading, and whether it is whole because the platform knows the cursor no more."""
     if cursor is not None:
         try:
-            return _taken(ctx, platform, source.changes(cursor), scratch / "changes")
+            return _taken(ctx, platform, source.changes(cursor), scratch / "changes"), False
         except CursorExpired:
             ctx.tell(Progress("extract", platform, 0, None, "records"))
-    return _taken(ctx, platform, source.listing(), scratch / "listing")
+    return _taken(ctx, platform, source.listing(), scratch / "listing"), cursor is not None
 
 
 def _taken(ctx: Context, platform: str, pages: Iterator[Page], folder: Path) -> Spool:

@@ -46,6 +46,7 @@ def run_step(name: str, ctx: Context, *, platform: str | None = None, **options:
 
 
 def _run(name: str, ctx: Context, platform: str | None, options: dict[str, Any]) -> Result:
+    from concord.steps.alarms import measured, watch
     from concord.steps.runs import record_failure, record_run
 
     module = importlib.import_module(f"concord.steps.{name}")
@@ -58,5 +59,7 @@ def _run(name: str, ctx: Context, platform: str | None, options: dict[str, Any])
             ctx, name, platform, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu
         )
         raise
-    record_run(ctx, result, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu)
+    now = measured(result, time.monotonic() - wall)
+    past = record_run(ctx, result, now, cpu_s=time.process_time() - cpu)
+    watch(ctx, result, now, past)
     return result

@@ -1,33 +1,47 @@
 """ops/runs: one row for every dataset a step wrote or looked at, and one for a try that failed.
 
 The newest reading of every platform is a fact of its own there: nothing is planned for a platform
-that could not be read.
+that could not be read. The commit of a step's last success tells what its last runs came to, and
+its version is a fact too, so that the next run finds them without reading rows.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from concord.assets.snapshot import append
+from concord.assets.table import Table
 from concord.steps.context import Context, Result
 from concord.steps.tables import frame_schema
+from concord.steps.usual import REMEMBERED, Measures
 
 __all__ = ["read_at", "record_failure", "record_run", "unread"]
 
 _FAILED = "failed"
+_RECENT = "recent"
 _UNREAD, _READ = 0, 1
 
 
-def record_run(ctx: Context, result: Result, *, wall_s: float, cpu_s: float) -> None:
-    """Append the step's rows; a repeated try of the same task instance leaves its own."""
-    rows = _rows(ctx, result, wall_s, cpu_s)
-    facts = _reading(result.step, result.platform, _READ)
+def record_run(ctx: Context, result: Result, now: Measures, *, cpu_s: float) -> list[Measures]:
+    """Append the step's rows; a repeated try of the same task instance leaves its own.
+
+    Returns:
+        What its last runs came to, oldest first; none once the log has forgotten them.
+    """
+    table = ctx.open("ops/runs")
+    past = _recent(table, ctx.run.job)
+    rows = _rows(ctx, result, now.wall_s, cpu_s)
+    facts: dict[str, int | None] = {**_reading(result.step, result.platform, _READ)}
+    facts[_last(ctx.run.job)] = None
     facts |= {_read_at(name): int(ctx.now().timestamp()) for name in _read_by(result)}
-    _append(ctx, rows, f"runs|{_name(ctx)}", facts)
+    recent = [one.to_json() for one in (*past, now)[-REMEMBERED:]]
+    _append(ctx, table, rows, f"runs|{_name(ctx)}", facts, {_RECENT: recent})
+    return past
 
 
 def record_failure(
@@ -38,7 +52,7 @@ def record_failure(
     counts = (None,) * 7
     row = (name, ctx.run.id, step, platform, ctx.now(), None, None, _FAILED, *counts, wall_s, cpu_s)
     with contextlib.suppress(Exception):
-        _append(ctx, [row], f"runs|{name}", _reading(step, platform, _UNREAD))
+        _append(ctx, ctx.open("ops/runs"), [row], f"runs|{name}", _reading(step, platform, _UNREAD))
 
 
 def unread(ctx: Context, platform: str) -> bool:
@@ -60,9 +74,26 @@ def _read_at(platform: str) -> str:
     return f"read_at/{platform}"
 
 
-def _append(ctx: Context, rows: list[tuple[Any, ...]], marker: str, facts: dict[str, int]) -> None:
+def _recent(table: Table, job: str) -> list[Measures]:
+    version = table.cursor(_last(job), None)
+    record = table.record(version) if version >= 0 else None
+    return [Measures.from_json(one) for one in record.extra[_RECENT]] if record else []
+
+
+def _last(job: str) -> str:
+    return f"last/{job}"
+
+
+def _append(
+    ctx: Context,
+    table: Table,
+    rows: list[tuple[Any, ...]],
+    marker: str,
+    facts: Mapping[str, int | None],
+    extra: Mapping[str, Any] | None = None,
+) -> None:
     frame = pl.DataFrame(rows, schema=frame_schema(ctx.project, "ops/runs"), orient="row")
-    append(ctx.open("ops/runs"), frame, run=ctx.run, marker=marker, facts=facts)
+    append(table, frame, run=ctx.run, marker=marker, facts=facts, extra=extra)
 
 
 def _reading(step: str, platform: str | None, fact: int) -> dict[str, int]:

@@ -69,9 +69,11 @@ def survivorship(ctx: Context) -> Result:
     held = publish(ctx.open(_QUARANTINE), quarantine, upto=upto, run=ctx.run)
     golden.refresh()
 
+    counted: dict[str, int] = {}
+
     def work(table: Table, cursors: Mapping[str, int]) -> Change:
         one = survived(cursors)
-        live = max(table.count(), one.verdict.accepted.height)
+        counted["live"] = live = max(table.count(), one.verdict.accepted.height)
         breaker(one.verdict.report, open_rows=held.rows, live_rows=live, contract=contract)
         extra = {"covered": covered_by(inputs)}
         return Change(
@@ -84,7 +86,14 @@ def survivorship(ctx: Context) -> Result:
 
     published = publish(golden, work, upto=upto, run=ctx.run)
     seen = sum(len(one.persons) for one in done.values())
-    return Result("survivorship", None, (held, published), rows_in=seen, quarantined=held.rows)
+    return Result(
+        "survivorship",
+        None,
+        (held, published),
+        rows_in=seen,
+        quarantined=held.rows,
+        facts=counted,
+    )
 
 
 def _survive(

@@ -156,6 +156,14 @@ class Throwaway(Engine):
             known.setdefault(one.marker, one.to_json())
         place.write_text(json.dumps(known))
 
+    def untold(self, project: Any) -> bool:
+        return (project.root / "incidents.json").exists()
+
+    def alert(self, project: Any) -> int:
+        with (project.root / "alerts.txt").open("a") as file:
+            file.write("one\n")
+        return 1
+
     def behind(self, project: Any) -> tuple[str, ...]:
         return tuple(
             job.name
