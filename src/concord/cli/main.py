@@ -62,7 +62,18 @@ def _options(
 @functools.cache
 def assembled() -> typer.Typer:
     """The application with all its commands."""
-    from concord.cli import contract, dataset, demo, deploy, maintain, platform, run, sync, up
+    from concord.cli import (
+        contract,
+        dataset,
+        demo,
+        deploy,
+        incident,
+        maintain,
+        platform,
+        run,
+        sync,
+        up,
+    )
 
     app.command("demo")(demo.demo)
     app.command("run")(run.run)
@@ -73,6 +84,7 @@ def assembled() -> typer.Typer:
     app.add_typer(dataset.app, name="dataset")
     app.add_typer(contract.app, name="contract")
     app.add_typer(sync.app, name="sync")
+    app.add_typer(incident.app, name="incident")
     return app
 
 

@@ -132,4 +132,4 @@ def report_run(
 
 def _failed(event: Any) -> str:
     place = f"{event.step} {event.platform or ''}".strip()
-    return f"{place} after {event.try_number} tries; `concord dataset read ops/incidents` says why"
+    return f"{place} after {event.try_number} tries; `concord incident list` says why"
