@@ -38,8 +38,8 @@ def test_only_our_own_errors_are_quoted(error: Exception, message: str) -> None:
     assert told.message == message
 
 
-def test_a_tasks_own_callback_and_its_dag_runs_tell_of_one_incident() -> None:
-    recorded = []
+def test_a_tasks_own_callback_and_its_dag_runs_tell_of_one_incident_and_one_alert() -> None:
+    recorded, alerted = [], []
 
     class Recording:
         def root(self, dag_file: str) -> str:
@@ -51,10 +51,16 @@ def test_a_tasks_own_callback_and_its_dag_runs_tell_of_one_incident() -> None:
         def record(self, project: str, incidents: Any) -> None:
             recorded.extend(incidents)
 
+        def alert(self, project: str) -> None:
+            alerted.append(len(recorded))
+
     notifier: Any = ConcordNotifier(Recording())  # type: ignore[arg-type]
     notifier.notify(context(exception=PlatformDown("crm", "no answer")))
     notifier.notify(context(reason="task_failure"))
-    assert len({one.marker for one in recorded}) == 1
+    assert len({(one.marker, one.tries) for one in recorded}) == 1
+    assert alerted == [2]
+    notifier.notify(context(reason="success"))
+    assert (len(recorded), alerted) == (2, [2, 2])
 
 
 def test_a_dag_run_that_names_no_task_fails_nothing() -> None:

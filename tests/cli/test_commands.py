@@ -418,3 +418,37 @@ def test_the_version_is_told(plain: Path, typed: Typed) -> None:
 )
 def test_the_exit_code_says_what_kind_of_failure_it_was(error: ConcordError, code: int) -> None:
     assert exit_code(error) == code
+
+
+@pytest.fixture
+def incident(root: Path) -> str:
+    """An open incident of the deployed project."""
+    from concord.cli.session import context, deployed_project
+    from concord.steps.incidents import all_incidents, raise_incident
+
+    with patch.dict(os.environ, surroundings(root), clear=True):
+        ctx = context(deployed_project(), "test")
+        raise_incident(ctx, "late", dataset="golden/contacts", message="as of yesterday")
+        return all_incidents(ctx)[-1].incident_id
+
+
+def test_an_incident_is_listed_shown_and_closed(root: Path, typed: Typed, incident: str) -> None:
+    (row,) = typed(root, "incident", "list", "--format", "json")
+    assert (row["incident_id"], row["dataset"], row["times"]) == (incident, "golden/contacts", 1)
+    shown = typed(root, "incident", "show", incident)
+    assert "what to do: look for what lies behind" in shown
+    assert "run: command/" in shown
+    assert incident in typed(root, "incident", "list")
+    closed = typed(root, "incident", "close", incident, "--reason", "known")
+    assert closed == f"closed: {incident}\n"
+    assert typed(root, "incident", "list", "--format", "json") == []
+    (row,) = typed(root, "incident", "list", "--all", "--format", "json")
+    assert (row["state"], row["closed_by"], row["reason"]) == ("closed", "a person", "known")
+
+
+@pytest.mark.parametrize("verb", ["show", "close"])
+def test_an_incident_that_is_not_there_is_named_as_such(
+    root: Path, typed: Typed, verb: str
+) -> None:
+    told = typed(root, "incident", verb, "late:nothing:1", code=2)
+    assert "`concord incident list" in told

@@ -36,6 +36,7 @@ from killed import Undisturbed, run_undisturbed
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "faults"))
+sys.path.append(str(ROOT / "tests" / "airflow"))
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)
 HEADER = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ import pytest
 from end_state import differences, end_state
 from killed import Undisturbed
 from reaper import Reaper
+from receiver import Web, web
 from rich.console import Console
 
 from concord.airflow.front import RunReport, run_in_front
+from concord.platforms.connection import Connection
 
 if TYPE_CHECKING:
     from conftest import World
@@ -31,6 +33,13 @@ from concord.airflow import render_dags
 
 globals().update(render_dags(__file__, operator=FatalOperator))
 '''
+
+
+@pytest.fixture
+def alerted() -> Iterator[Web]:
+    """Whoever hears of incidents."""
+    with web() as server:
+        yield server
 
 
 def scheduled(made: World) -> World:
@@ -66,9 +75,10 @@ def ends(report: RunReport, step: str, platform: str | None = None) -> list[str]
 
 
 def test_killed_while_publishing_and_while_delivering_it_ends_as_if_nothing_was(
-    sixty: Callable[[], World], undisturbed: Undisturbed
+    sixty: Callable[[], World], undisturbed: Undisturbed, alerted: Web
 ) -> None:
     world, began_at = scheduled(sixty()), datetime.now(UTC)
+    world.connections["concord_alerts"] = Connection("alerts", "apprise", extra=alerted.extra)
     fatal(
         world,
         task=[{"of": "golden/contacts", "when": "after"}],
@@ -88,6 +98,11 @@ def test_killed_while_publishing_and_while_delivering_it_ends_as_if_nothing_was(
     assert told == [("killed", "deliver", "newsletter")]
     third = run(world)
     assert (third.exit_code, third.text) == (0, "")
+    (incident,) = world.rows("ops/incidents")
+    assert (incident["state"], incident["times"]) == ("closed", 1)
+    titles = [one["title"] for one in alerted.posted]
+    assert titles == ["Concord concord: 1 incident", "Concord concord: 1 recovered"]
+    assert "killed: deliver.newsletter, sync/newsletter/receipts" in alerted.posted[0]["message"]
     world.settle_down()
     assert differences(end_state(world, began_at), undisturbed.state) == []
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from concord.platforms.connection import Connection
     from concord.steps.incident_life import Incident
 
-__all__ = ["Message", "base_url", "message", "run_link", "send"]
+__all__ = ["Message", "base_url", "message", "run_link", "send", "way_of"]
 
 WAIT_S = 20.0
 _EXTRA = "pip install 'concord-contacts[alerts]'"
@@ -105,26 +105,29 @@ def base_url() -> str | None:
     return conf.get("api", "base_url", fallback=None) or None
 
 
-def send(connection: str, told: Message, *, wait_s: float = WAIT_S) -> bool:
+def way_of(name: str) -> Connection | None:
+    """The Airflow connection that alerts go by; None where there is none, so nobody is told."""
+    try:
+        return connect(name)
+    except MissingConnection:
+        return None
+
+
+def send(way: Connection, told: Message, *, wait_s: float = WAIT_S) -> bool:
     """Send an alert; false when it may not have arrived, with the class of the error in the log.
 
     Args:
-        connection: Airflow connection of type ``smtp`` or ``apprise``; without it there is nobody
-            to tell, and nothing to try again.
+        way: of type ``smtp`` or ``apprise``.
         wait_s: how long the caller waits.
     """
-    try:
-        found = connect(connection)
-    except MissingConnection:
-        return True
     outcome: list[bool] = []
     thread = threading.Thread(
-        target=lambda: outcome.append(_sent(found, told)), name="concord-alert", daemon=True
+        target=lambda: outcome.append(_sent(way, told)), name="concord-alert", daemon=True
     )
     thread.start()
     thread.join(wait_s)
     if thread.is_alive():
-        log.error("alert not sent", connection=connection, error="no end within the time allowed")
+        log.error("alert not sent", connection=way.name, error="no end within the time allowed")
     return outcome == [True]
 
 

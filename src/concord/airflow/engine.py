@@ -134,14 +134,17 @@ class Engine:
 
         What could not be sent is told of by the next one.
         """
-        from concord.airflow.alerts import base_url, message, send
-        from concord.steps.incidents import claim_untold, put_back
+        from concord.airflow.alerts import base_url, message, send, way_of
+        from concord.steps.incidents import any_untold, claim_untold, put_back
 
         context = _context(project, Attempt("alert", "", "", "alert"), key=b"", tell=_silent)
-        incidents = claim_untold(context)
-        if not incidents:
+        if not any_untold(context):
             return 0
-        if not send(project.alerts.connection, message(project.name, incidents, base_url())):
+        way = way_of(project.alerts.connection)
+        incidents = claim_untold(context, heard=way is not None)
+        if way is None or not incidents:
+            return 0
+        if not send(way, message(project.name, incidents, base_url())):
             put_back(context, incidents)
             return 0
         return len(incidents)

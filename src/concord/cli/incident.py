@@ -44,6 +44,7 @@ def show_incident(incident_id: Id, form: Form = Format.TABLE) -> None:
 
     Example: concord incident show failed:deliver.crm:PlatformDown:1
     """
+    from concord.airflow.alerts import base_url
     from concord.steps.incidents import all_incidents
 
     project = deployed_project()
@@ -51,7 +52,7 @@ def show_incident(incident_id: Id, form: Form = Format.TABLE) -> None:
     meant = next((one for one in found if one.incident_id == incident_id), None)
     if meant is None:
         raise UsageError("there is no incident of that id; `concord incident list --all` has them")
-    row = _row(meant)
+    row = _row(meant, base_url())
     show({name: value for name, value in row.items() if value not in (None, "")}, form=form)
 
 
@@ -77,8 +78,13 @@ def close_incident(
         print(f"closed: {closed.incident_id}")
 
 
-def _row(one: Any) -> dict[str, Any]:
-    from concord.airflow.alerts import base_url, run_link
+def _row(one: Any, pages: str | None = None) -> dict[str, Any]:
+    """The incident as it is shown.
+
+    Args:
+        pages: address of Airflow's pages, for a link.
+    """
+    from concord.airflow.alerts import run_link
     from concord.steps.incident_kinds import KINDS
 
     kind = KINDS.get(one.kind)
@@ -94,7 +100,7 @@ def _row(one: Any) -> dict[str, Any]:
         "message": one.message,
         "what to do": kind.todo if kind else None,
         "closed by itself": kind.recovers if kind else None,
-        "run": run_link(one.run, base_url()),
+        "run": run_link(one.run, pages),
         "tries": one.tries or None,
         "times": one.times,
         "first_at": _minute(one.at),

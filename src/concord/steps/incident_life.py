@@ -219,9 +219,9 @@ def close(one: Incident, *, at: datetime, reason: str | None) -> Incident:
     )
 
 
-def silence(known: Iterable[Incident], at: datetime) -> Iterator[Incident]:
-    """Incidents that an alert has still to tell of, as told."""
-    return (replace(one, untold=None, told_at=at) for one in known if one.untold)
+def silence(known: Iterable[Incident], at: datetime | None) -> Iterator[Incident]:
+    """Incidents that an alert has still to tell of, as told; as given up where *at* is None."""
+    return (replace(one, untold=None, told_at=at or one.told_at) for one in known if one.untold)
 
 
 def unsilence(known: Iterable[Incident], untold: Mapping[str, str]) -> Iterator[Incident]:

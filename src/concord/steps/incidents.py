@@ -167,10 +167,13 @@ def close_by_hand(ctx: Context, incident_id: str, *, reason: str | None) -> Inci
     return closed[0]
 
 
-def claim_untold(ctx: Context) -> tuple[Incident, ...]:
+def claim_untold(ctx: Context, *, heard: bool = True) -> tuple[Incident, ...]:
     """Incidents that an alert has still to tell of; each is given to one caller only.
 
     Reads no row where there are none.
+
+    Args:
+        heard: whether there is anybody to tell; they are given up otherwise.
     """
     if not any_untold(ctx):
         return ()
@@ -178,7 +181,7 @@ def claim_untold(ctx: Context) -> tuple[Incident, ...]:
 
     def decide(known: Sequence[Incident]) -> Iterable[Incident]:
         found[:] = [one for one in known if one.untold]
-        return silence(known, ctx.now())
+        return silence(known, ctx.now() if heard else None)
 
     _changed(ctx, decide)
     return tuple(found)
