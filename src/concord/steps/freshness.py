@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from concord.assets.freshness import Known, Late, lates
 from concord.assets.table import Table
 from concord.steps.context import Context, Result
-from concord.steps.lateness import close_incident, open_incidents, raise_incident
+from concord.steps.incidents import close_incident, open_incidents, raise_incident
 from concord.steps.runs import read_at
 
 __all__ = ["freshness", "late_datasets"]
