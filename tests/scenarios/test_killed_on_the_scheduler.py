@@ -101,7 +101,7 @@ def test_killed_while_publishing_and_while_delivering_it_ends_as_if_nothing_was(
     (incident,) = world.rows("ops/incidents")
     assert (incident["state"], incident["times"]) == ("closed", 1)
     titles = [one["title"] for one in alerted.posted]
-    assert titles == ["Concord concord: 1 incident", "Concord concord: 1 recovered"]
+    assert titles == ["Concord acme: 1 incident", "Concord acme: 1 recovered"]
     assert "killed: deliver.newsletter, sync/newsletter/receipts" in alerted.posted[0]["message"]
     world.settle_down()
     assert differences(end_state(world, began_at), undisturbed.state) == []
