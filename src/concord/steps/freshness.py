@@ -19,7 +19,7 @@ _KIND = "late"
 def freshness(ctx: Context) -> Result:
     """Raise an incident for every dataset that is late; close it when it is fresh again."""
     late = {one.dataset: _sentence(ctx, one) for one in late_datasets(ctx)}
-    before = {one.dataset for one in open_incidents(ctx, _KIND)}
+    before = {one.dataset for one in open_incidents(ctx, _KIND) if one.dataset}
     for dataset, message in sorted(late.items()):
         raise_incident(ctx, _KIND, message=message, dataset=dataset, step="freshness")
     for dataset in sorted(before - set(late)):
