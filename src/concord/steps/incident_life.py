@@ -147,7 +147,7 @@ def sight(known: Sequence[Incident], one: Sighting) -> Incident | None:
 
 
 def _opened(one: Sighting, number: int) -> Incident:
-    dag, _, task = place(one.run)
+    dag, _, task = _place(one.run)
     return Incident(
         incident_id=f"{one.cause}:{number}",
         at=one.at,
@@ -174,7 +174,7 @@ def _number(incident: Incident) -> int:
     return int(incident.incident_id.rpartition(":")[2])
 
 
-def place(run: str) -> tuple[str | None, str, str | None]:
+def _place(run: str) -> tuple[str | None, str, str | None]:
     """Dag, Dag run and task of a task instance; None for what runs outside of Airflow."""
     parts = run.split("/")
     if len(parts) != 4:
@@ -183,7 +183,7 @@ def place(run: str) -> tuple[str | None, str, str | None]:
 
 
 def _within_one_run(one: str | None, other: str) -> bool:
-    return one is not None and place(one)[1] == place(other)[1]
+    return one is not None and _place(one)[1] == _place(other)[1]
 
 
 def recover(
@@ -209,7 +209,7 @@ def _answers(incident: Incident, run: str) -> bool:
     last = incident.seen[-1].rpartition("#")[0]
     if _within_one_run(last, run):
         return last == run
-    return place(last)[2] in (None, place(run)[2])
+    return _place(last)[2] in (None, _place(run)[2])
 
 
 def close(one: Incident, *, at: datetime, reason: str | None) -> Incident:
