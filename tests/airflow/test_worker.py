@@ -153,6 +153,9 @@ class TestFailures:
             ("plan", "c"): ("killed", ""),
         }
 
+    def test_all_of_them_are_one_alert(self, failed):
+        assert (failed[0] / "alerts.txt").read_text() == "one\n"
+
     def test_no_foreign_text_is_in_any_file(self, failed):
         quoted = [
             path

@@ -31,12 +31,14 @@ from concord.steps.deploy import Action, deploy
 from concord.steps.rounds import Run, run_to_rest
 
 sys.path.append(str(Path(__file__).parent))  # what the tests of this folder share
+sys.path.append(str(Path(__file__).parents[1] / "airflow"))
 
 from killed import Undisturbed, run_undisturbed
+from receiver import Web, web
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "faults"))
-sys.path.append(str(ROOT / "tests" / "airflow"))
+
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)
 HEADER = (
@@ -284,6 +286,13 @@ class World:
             for name in self.ctx.project.datasets
             if not name.startswith("ops/")
         }
+
+
+@pytest.fixture
+def alerted() -> Iterator[Web]:
+    """Whoever hears of incidents."""
+    with web() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

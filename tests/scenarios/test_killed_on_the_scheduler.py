@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import pytest
 from end_state import differences, end_state
 from killed import Undisturbed
 from reaper import Reaper
-from receiver import Web, web
+from receiver import Web
 from rich.console import Console
 
 from concord.airflow.front import RunReport, run_in_front
@@ -33,13 +33,6 @@ from concord.airflow import render_dags
 
 globals().update(render_dags(__file__, operator=FatalOperator))
 '''
-
-
-@pytest.fixture
-def alerted() -> Iterator[Web]:
-    """Whoever hears of incidents."""
-    with web() as server:
-        yield server
 
 
 def scheduled(made: World) -> World:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from end_state import State, differences, end_state
 from killed import Undisturbed
+from receiver import Web
 
 from concord.airflow.environment import airflow_environment
+from concord.assets.commit import RunId
+from concord.platforms.connection import Connection
+from concord.steps.incidents import raise_incident
 
 if TYPE_CHECKING:
     from conftest import World
@@ -31,7 +36,7 @@ import sys
 from pathlib import Path
 from concord.airflow.up import serve
 root = Path(sys.argv[1])
-ready = lambda found: print("ready", flush=True)
+ready = lambda found: print(found.url, flush=True)
 sys.exit(serve(root, root / ".concord" / "airflow", ready=ready))
 """
 TRIGGER = """
@@ -75,24 +80,33 @@ def outcome(state: State) -> State:
     }
 
 
+def failed_before(world: World) -> None:
+    """An incident of an earlier run, which nobody was told of."""
+    ctx = replace(world.ctx, run=RunId("clean_crm/before/clean/-1", "clean.crm"))
+    raise_incident(ctx, "failed", step="clean", platform="crm", message="m", error="StepFailed")
+
+
 def test_two_tasks_at_a_time_end_as_one_at_a_time(
-    sixty: Callable[[], World], undisturbed: Undisturbed
+    sixty: Callable[[], World], undisturbed: Undisturbed, alerted: Web
 ) -> None:
     world, began_at = sixty(), datetime.now(UTC)
+    world.connections["concord_alerts"] = Connection("alerts", "apprise", extra=alerted.extra)
     world.for_airflow(DAG_FILE.read_text(encoding="utf-8"))
+    failed_before(world)
     told = {**os.environ, **world.variables()}
     served = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(world.root)], stdout=subprocess.PIPE, text=True, env=told
     )
     try:
         assert served.stdout is not None
-        assert served.stdout.readline() == "ready\n"
+        pages = served.stdout.readline().strip()
+        assert pages.startswith("http://127.0.0.1:")
         state = world.root / ".concord" / "airflow"
         inside = airflow_environment(world.root, state, inherited=told, namespace="concord")
-        extracts = [f"extract_{name}" for name in world.connections]
+        extracts = [f"extract_{name}" for name in world.ctx.project.platforms]
         trigger = [sys.executable, "-c", TRIGGER, *extracts]
         subprocess.run(trigger, env=inside, check=True, capture_output=True)
-        while busy(world):
+        while busy(world) or len(alerted.posted) < 2:
             assert served.poll() is None
             time.sleep(0.3)
     finally:
@@ -101,8 +115,13 @@ def test_two_tasks_at_a_time_end_as_one_at_a_time(
     states = rows(world, "select dag_id, state from dag_run where state <> 'success'")
     assert states == []
     assert most_at_once(world) == 2
+    told_of = [one["title"] for one in alerted.posted]
+    assert told_of == ["Concord acme: 1 incident", "Concord acme: 1 recovered"]
+    page = "/dags/clean_crm/runs/before/tasks/clean\n"
+    assert f"run: {pages}{page}" in alerted.posted[0]["message"]
     nightly = world.run()  # what no event asks for: plans in which nothing is left to do
     assert (nightly.failed, nightly.writes) == ({}, 0)
     world.settle_down()
     found = outcome(end_state(world, began_at))
-    assert differences(found, outcome(undisturbed.state)) == []
+    left = differences(found, outcome(undisturbed.state))
+    assert left == [], "\n".join(left)

@@ -77,7 +77,7 @@ def _read_at(platform: str) -> str:
 def _recent(table: Table, job: str) -> list[Measures]:
     version = table.cursor(_last(job), None)
     record = table.record(version) if version >= 0 else None
-    return [Measures.from_json(one) for one in record.extra[_RECENT]] if record else []
+    return [Measures.from_json(one) for one in record.extra.get(_RECENT, [])] if record else []
 
 
 def _last(job: str) -> str:
