@@ -18,8 +18,15 @@ sys.path.append(str(Path(__file__).parent))  # what the tests of this folder sha
 from receiver import mail, web
 
 from concord.airflow.alerts import Message, message, run_link, send, way_of
+from concord.airflow.engine import Attempt, Engine, reading_context
+from concord.assets.commit import RunId
+from concord.assets.table import create_table
 from concord.platforms.connection import Connection
+from concord.project import Project, load
+from concord.steps.context import Context
 from concord.steps.incident_life import RECOVERED, Incident, Sighting, sight
+from concord.steps.incidents import all_incidents, any_untold, close_incident, raise_incident
+from concord.steps.tables import frame_schema
 
 NOW = datetime(2026, 1, 1, 3, tzinfo=UTC)
 TOLD = Message("Concord demo: 1 incident", "failed: deliver.crm\n  a < b & c")
@@ -140,3 +147,60 @@ class TestSending:
             began = time.monotonic()
             assert not send(way(), TOLD, wait_s=0.3)
             assert time.monotonic() - began < 5
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """The reference project with an empty lake, whose alerts go by the connection ``told``."""
+    found = load(Path(__file__).parents[2])
+    alerts = found.alerts.model_copy(update={"connection": "told"})
+    found = dataclasses.replace(found, lake=str(tmp_path), alerts=alerts)
+    name = "ops/incidents"
+    lake = context(found).lake
+    create_table(lake, found.datasets[name], frame_schema(found, name), run=RunId("r", "deploy"))
+    return found
+
+
+def context(project: Project) -> Context:
+    return reading_context(project, Attempt("test", "dag", "task", "run"))
+
+
+def late(project: Project, dataset: str = "golden/contacts") -> None:
+    raise_incident(context(project), "late", dataset=dataset, message="as of yesterday")
+
+
+class TestEndOfARun:
+    def test_all_that_opened_and_closed_is_one_alert_told_once(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        late(project)
+        late(project, "clean/crm")
+        with web() as server:
+            connection(monkeypatch, "apprise", extra=server.extra)
+            assert Engine().alert(project) == 2
+            late(project)
+            assert Engine().alert(project) == 0
+            close_incident(context(project), "late", dataset="clean/crm")
+            assert Engine().alert(project) == 1
+            assert Engine().alert(project) == 0
+        titles = [one["title"].removeprefix("Concord acme: ") for one in server.posted]
+        assert titles == ["2 incidents", "1 recovered"]
+
+    def test_what_did_not_arrive_is_told_by_the_next(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        late(project)
+        with web() as server:
+            connection(monkeypatch, "apprise", extra=server.extra)
+            server.status = 500
+            assert Engine().alert(project) == 0
+            assert any_untold(context(project))
+            server.status = 200
+            assert Engine().alert(project) == 1
+        assert not any_untold(context(project))
+
+    def test_where_nobody_listens_nothing_piles_up(self, project: Project) -> None:
+        late(project)
+        assert Engine().alert(project) == 0
+        assert not any_untold(context(project))
+        assert [one.told_at for one in all_incidents(context(project))] == [None]

@@ -110,6 +110,7 @@ def test_every_dag_runs_alone_and_unpaused_without_catching_up(parsed):
 def test_every_step_is_retried_by_our_policy_and_reported_when_it_fails(parsed):
     for dag in parsed["dags"].values():
         assert dag["dag"]["has_on_failure_callback"], "a killed task cannot tell of itself"
+        assert dag["dag"]["has_on_success_callback"], "the end of a run sends its alert"
         for task in tasks(dag):
             facts = {**task, **task.get("partial_kwargs", {})}
             assert facts["has_retry_policy"]

@@ -178,7 +178,9 @@ Measured = Callable[..., None]
 def clean_says(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Runs of a step that comes to what it is told, as `run_step` runs it."""
 
-    def run(number: int, *, job: str = CLEAN, rows: int = 10, **said: Any) -> None:
+    def run(
+        number: int, *, ctx: Context = ctx, job: str = CLEAN, rows: int = 10, **said: Any
+    ) -> None:
         step, _, platform = job.partition(".")
         family = {"clean": "clean", "extract": "raw"}[step]
         published = (Published(f"{family}/{platform}", number, "written", rows, 1),)
@@ -222,6 +224,12 @@ class TestSuccess:
         clean_says(2, quarantined=30)  # nothing was judged
         assert [one.times for one in open_incidents(ctx)] == [1]
         clean_says(3, quarantined=10, facts={"live": 200})
+        assert open_incidents(ctx) == ()
+
+    def test_the_project_says_what_is_high(self, ctx: Context, clean_says: Measured) -> None:
+        lenient = ctx.project.alerts.model_copy(update={"rejected_share": 1.0})
+        ctx = replace(ctx, project=replace(ctx.project, alerts=lenient))
+        clean_says(1, ctx=ctx, quarantined=30, facts={"live": 200})
         assert open_incidents(ctx) == ()
 
     @pytest.mark.parametrize("said", [(10, 20), (30, 400), (19, 60)])
