@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from concord.assets.commit import RunId
-from concord.assets.snapshot import Published
+from concord.assets.snapshot import Change, Published, publish
 from concord.assets.table import Lake, Table, add_columns, create_table
 from concord.errors import UsageError
 from concord.project import Project, load
@@ -111,6 +112,12 @@ class TestRaised:
         assert not close_incident(ctx, "late", dataset="clean/crm")
         assert not close_incident(ctx, "slow", dataset="golden/contacts")
         assert version(ctx) == before
+
+    def test_another_error_of_the_same_dataset_stays_open(self, ctx: Context) -> None:
+        for number, error in enumerate(("A", "B")):
+            raise_incident(later(ctx, number), "failed", dataset="raw/crm", message="m", error=error)
+        assert close_incident(later(ctx, 2), "failed", dataset="raw/crm", error="A")
+        assert [one.error for one in open_incidents(ctx)] == ["B"]
 
 
 class TestByHand:
@@ -291,6 +298,11 @@ def test_a_lake_from_before_incidents_had_a_life_gets_one(
     old = replace(ctx, lake=Lake(str(tmp_path / "old")))
     create_table(old.lake, dataset, before, run=ctx.run)
     table = old.lake.open(dataset)
+    row = pl.DataFrame({"incident_id": ["a/b"], "kind": ["failed"]})
+    wide = row.select(
+        pl.col(n) if n in row.columns else pl.lit(None, k).alias(n) for n, k in before.items()
+    )
+    publish(table, lambda *_: Change(wide.drop("_row_hash")), upto={}, run=ctx.run)
     add_columns(table, whole, run=ctx.run)
     assert late(old)
     assert [one.incident_id for one in all_incidents(old)] == ["late:golden/contacts:1"]
