@@ -115,7 +115,9 @@ class TestRaised:
 
     def test_another_error_of_the_same_dataset_stays_open(self, ctx: Context) -> None:
         for number, error in enumerate(("A", "B")):
-            raise_incident(later(ctx, number), "failed", dataset="raw/crm", message="m", error=error)
+            raise_incident(
+                later(ctx, number), "failed", dataset="raw/crm", message="m", error=error
+            )
         assert close_incident(later(ctx, 2), "failed", dataset="raw/crm", error="A")
         assert [one.error for one in open_incidents(ctx)] == ["B"]
 
