@@ -32,7 +32,15 @@ from concord.project_faults import Declared, cross_faults
 from concord.project_files import File, digests_of, read_files
 from concord.settings import Alerts, Retention, Retries, Settings
 
-__all__ = ["Project", "find_root", "load", "resolve", "state_folder", "write_resolved"]
+__all__ = [
+    "Project",
+    "find_root",
+    "load",
+    "record_key_file",
+    "resolve",
+    "state_folder",
+    "write_resolved",
+]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _RESOLVED = Path(".concord") / "project.json"
@@ -290,6 +298,11 @@ def state_folder(root: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def record_key_file(root: Path) -> Path:
+    """Where `concord init` leaves a record key for runs on this computer."""
+    return root / _RESOLVED.parent / "record_key"
 
 
 def write_resolved(root: Path) -> Path:

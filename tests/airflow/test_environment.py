@@ -45,7 +45,7 @@ def test_keys_are_for_their_owner_only(tmp_path):
 def test_a_command_reads_connections_with_the_key_they_were_stored_under(tmp_path):
     state = tmp_path / "state"
     embedded = airflow_environment(tmp_path, state, inherited={})
-    found = command_environment(state, inherited={"PATH": "/bin"})
+    found = command_environment(tmp_path, state, inherited={"PATH": "/bin"})
     assert found["AIRFLOW_HOME"] == str(state)
     assert found["AIRFLOW__CORE__FERNET_KEY"] == embedded["AIRFLOW__CORE__FERNET_KEY"]
 
@@ -55,7 +55,7 @@ def test_a_command_reads_connections_with_the_key_they_were_stored_under(tmp_pat
     ["AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", "AIRFLOW__CORE__FERNET_KEY"],
 )
 def test_a_command_leaves_somebodys_own_airflow_as_it_is(tmp_path, name):
-    assert command_environment(tmp_path / "state", inherited={name: "x"}) == {}
+    assert command_environment(tmp_path, tmp_path / "state", inherited={name: "x"}) == {}
     assert not (tmp_path / "state").exists()
 
 

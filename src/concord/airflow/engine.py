@@ -204,9 +204,16 @@ def _connect(name: str) -> Connection:
 
 
 def _record_key(project: Project) -> bytes:
+    from concord.airflow.record_key import own_record_key
     from concord.errors import MissingConnection
 
-    key = _connect(project.record_key).password.encode()
+    try:
+        key = _connect(project.record_key).password.encode()
+    except MissingConnection:
+        own = own_record_key()
+        if own is None:
+            raise
+        return own
     if not key:
         raise MissingConnection(
             f"the Airflow connection {project.record_key!r} has no password; it is the key that "

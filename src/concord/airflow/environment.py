@@ -12,8 +12,12 @@ from contextlib import closing
 from pathlib import Path
 
 from concord.errors import UnreadableInput
+from concord.project import record_key_file
 
-__all__ = ["airflow_environment", "command_environment", "open_state"]
+__all__ = ["RECORD_KEY_FILE", "airflow_environment", "command_environment", "open_state"]
+
+RECORD_KEY_FILE = "CONCORD_RECORD_KEY_FILE"
+"""Variable that names the project's own record key, in an Airflow that is Concord's own only."""
 
 _KEPT = ("AIRFLOW__SECRETS__", "AIRFLOW__OPENLINEAGE__TRANSPORT")
 _SOMEBODYS_OWN = (
@@ -71,6 +75,7 @@ def airflow_environment(
     ours = {
         "AIRFLOW_HOME": str(state),
         "CONCORD_PROJECT": str(root),
+        RECORD_KEY_FILE: str(record_key_file(root)),
         "AIRFLOW__CORE__DAGS_FOLDER": str(root / "dags"),
         "AIRFLOW__CORE__EXECUTOR": "concord.airflow.inline.InlineExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -91,17 +96,19 @@ def airflow_environment(
 
 
 def command_environment(
-    state: Path, *, inherited: Mapping[str, str] = os.environ
+    root: Path, state: Path, *, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """What a command adds to its surroundings to find connections; nothing over somebody's own.
 
     Args:
+        root: the project.
         state: folder of the embedded Airflow; with its key, the connections it keeps can be read.
         inherited: the surrounding environment.
     """
     if any(name.startswith(_SOMEBODYS_OWN) for name in inherited):
         return {}
-    return {"AIRFLOW_HOME": str(state), **_keys(open_state(state))}
+    key = {RECORD_KEY_FILE: str(record_key_file(root))}
+    return {"AIRFLOW_HOME": str(state), **key, **_keys(open_state(state))}
 
 
 def _refuse_damaged(state: Path, root: Path) -> None:

@@ -68,6 +68,7 @@ def assembled() -> typer.Typer:
         demo,
         deploy,
         incident,
+        init,
         maintain,
         platform,
         run,
@@ -76,6 +77,7 @@ def assembled() -> typer.Typer:
     )
 
     app.command("demo")(demo.demo)
+    app.command("init")(init.init)
     app.command("run")(run.run)
     app.command("up")(up.up)
     app.command("deploy")(deploy.deploy)

@@ -94,7 +94,7 @@ class FilesOptions(_Declared):
     """Kind *files*: CSV files in one folder; the newest matching file is the full listing.
 
     Attributes:
-        path: folder, relative to the connection's path (or to the project).
+        path: folder, relative to the connection's path; to the project where there is none.
         pattern: file names that are read.
         id: header of the column that holds the record's id.
         updated_at: header of the column that dates the row, if any.
@@ -150,7 +150,8 @@ class PlatformDeclaration(_Declared):
 
     Attributes:
         options: what only this kind of platform has (`SqlOptions`, …).
-        connection: Airflow connection that holds address and secrets.
+        connection: Airflow connection that holds address and secrets; None for a folder of the
+            project itself.
         unique: native fields of which the platform refuses two records with one value.
         schedule: cron expression of the producer Dag, in *timezone*.
         timezone: of its schedule and windows; None takes the project's.
@@ -167,7 +168,7 @@ class PlatformDeclaration(_Declared):
 
     kind: Text
     options: Any = None
-    connection: Text
+    connection: Annotated[Text | None, Field(validate_default=True)] = None
     unique: tuple[str, ...] = ()
     schedule: str = "0 2 * * *"
     timezone: str | None = None
@@ -203,6 +204,18 @@ class PlatformDeclaration(_Declared):
     def _options_of_the_kind(cls, options: Any, info: ValidationInfo) -> Any:
         model = _OPTIONS.get(str(info.data.get("kind")))
         return model.model_validate(options) if model and isinstance(options, dict) else options
+
+    @field_validator("connection")
+    @classmethod
+    def _only_a_folder_of_the_project_needs_none(
+        cls, connection: str | None, info: ValidationInfo
+    ) -> str | None:
+        options = info.data.get("options")
+        if connection is None and not isinstance(options, FilesOptions):
+            raise ValueError("is missing: name the Airflow connection with address and secrets")
+        if connection is None and options.path == FilesOptions.model_fields["path"].default:
+            raise ValueError("is missing: name one, or a folder of the project in `path`")
+        return connection
 
     @field_validator("purpose")
     @classmethod

@@ -147,7 +147,8 @@ class Folder:
         except (RuntimeError, ValueError):  # links in a circle; a zero byte
             raise PlatformRefused(self.platform, "the path of its folder leads nowhere") from None
         if not folder.is_relative_to(base):
-            raise PlatformRefused(self.platform, "`path:` leaves the connection's folder")
+            what = "the project" if base == self.project.resolve() else "the connection's folder"
+            raise PlatformRefused(self.platform, f"`path:` leaves {what}")
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield descriptor

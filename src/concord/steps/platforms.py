@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from concord.contracts.document import Contract
 from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
+from concord.platforms.connection import Connection
 from concord.platforms.registry import kind, open_platform
 from concord.steps.context import Context
 from concord.steps.turns import turn
@@ -86,7 +87,8 @@ def opened(ctx: Context, platform: str, slots: Collection[int] = EVERY_SLOT) -> 
         slots: of the platform's operations, those that nobody else may have meanwhile.
     """
     declaration = ctx.project.platform(platform)
-    connection = ctx.connect(declaration.connection)
+    named = declaration.connection
+    connection = Connection("") if named is None else ctx.connect(named)
     with (
         turn(ctx, platform, slots),
         open_platform(platform, declaration, connection, ctx.project.root) as found,
