@@ -33,9 +33,7 @@ def context(project: Project, job: str, *, secrets: bool = False) -> Context:
     from concord.airflow.engine import Attempt, command_context, reading_context
     from concord.airflow.environment import command_environment
 
-    os.environ |= command_environment(
-        project.root, state_folder(project.root) / "airflow"
-    )
+    os.environ |= command_environment(project.root, state_folder(project.root) / "airflow")
     started_at = datetime.now(UTC)
     run = f"{started_at:%Y-%m-%dT%H:%M:%S.%f}/{os.getpid()}"
     attempt = Attempt(job=job, dag="command", task=job, run=run)

@@ -211,11 +211,13 @@ class PlatformDeclaration(_Declared):
         cls, connection: str | None, info: ValidationInfo
     ) -> str | None:
         options = info.data.get("options")
-        if connection is None and not isinstance(options, FilesOptions):
+        if connection is not None:
+            return connection
+        if not isinstance(options, FilesOptions):
             raise ValueError("is missing: name the Airflow connection with address and secrets")
-        if connection is None and options.path == FilesOptions.model_fields["path"].default:
+        if options.path == FilesOptions.model_fields["path"].default:
             raise ValueError("is missing: name one, or a folder of the project in `path`")
-        return connection
+        return None
 
     @field_validator("purpose")
     @classmethod
