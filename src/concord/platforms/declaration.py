@@ -27,6 +27,9 @@ __all__ = [
 
 Text = Annotated[str, Field(min_length=1)]
 
+_ENDINGS = {"parquet": "parquet", "pq": "parquet", "avro": "avro"}
+"""What the ending of a file's name says of its format; any other is CSV's."""
+
 
 class _Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,11 +94,12 @@ class SqlOptions(_Declared):
 
 
 class FilesOptions(_Declared):
-    """Kind *files*: CSV files in one folder; the newest matching file is the full listing.
+    """Kind *files*: files in one folder; the newest matching file is the full listing.
 
     Attributes:
         path: folder, relative to the connection's path; to the project where there is none.
         pattern: file names that are read.
+        format: None takes what the pattern's ending says, else CSV.
         id: header of the column that holds the record's id.
         updated_at: header of the column that dates the row, if any.
         external_id: header of the column that takes our person_id, if any.
@@ -105,11 +109,18 @@ class FilesOptions(_Declared):
 
     path: str = "."
     pattern: str = "*.csv"
+    format: Literal["csv", "parquet", "avro"] | None = None
     id: Text
     updated_at: str | None = None
     external_id: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: str | None = None
+
+    @property
+    def written_as(self) -> str:
+        """The format of its files."""
+        ending = self.pattern.rpartition(".")[2].lower()
+        return self.format or _ENDINGS.get(ending, "csv")
 
 
 class CardDavOptions(_Declared):

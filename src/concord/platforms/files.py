@@ -1,4 +1,4 @@
-"""Kind *files*: CSV files in a folder, of which the newest is the full listing.
+"""Kind *files*: files in a folder (CSV, Parquet, Avro), of which the newest is the full listing.
 
 The newest is the one modified last (of two at one instant, the one whose name sorts last): a name
 can be anything, while whoever puts a file there makes it the newest. Concord writes by putting a
@@ -32,10 +32,9 @@ from concord.platforms.base import (
 )
 from concord.platforms.connection import Connection
 from concord.platforms.csv_encoding import known_encoding
-from concord.platforms.csv_sheet import Sheet, opened_sheet
 from concord.platforms.declaration import FilesOptions, PlatformDeclaration
 from concord.platforms.files_folder import Folder, Found
-from concord.platforms.files_write import Rewrite
+from concord.platforms.files_formats import Content, opened_content
 from concord.platforms.natives import native_fields
 
 __all__ = ["Files"]
@@ -43,7 +42,6 @@ __all__ = ["Files"]
 _PAGE = 500
 _BATCH = 5_000
 _SAMPLE = 5
-_LINE_ENDS = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
 
 
 class Files:
@@ -101,13 +99,13 @@ class Files:
         with self._sheet() as (found, sheet):
             sound = (record for record in sheet.records() if record.fault is None)
             sample = list(islice(sound, _SAMPLE))
-            notes = tuple(_notes(found, sheet, sample))
-        return CheckReport("CSV files", True, self._folder.writable(), sample, notes)
+            notes = tuple(_notes(found, sheet, self._options, sample))
+        return CheckReport(f"{sheet.said} files", True, self._folder.writable(), sample, notes)
 
     def changes(self, cursor: str) -> Iterator[Page]:
         """See `Source.changes`."""
         with self._sheet() as (_, sheet):
-            if sheet.scan.digest == cursor:
+            if sheet.digest == cursor:
                 yield Page([], cursor, full=False)
             else:
                 yield from _pages(sheet)
@@ -146,14 +144,14 @@ class Files:
         if not operations:
             return []
         with self._folder.locked(), self._sheet() as (found, sheet):
-            rewrite = Rewrite(self.name, sheet, operations)
+            rewrite = sheet.rewriting(self.name, operations)
             self._folder.replace(found, rewrite.fill)
             return rewrite.receipts()
 
     @contextmanager
-    def _sheet(self) -> Iterator[tuple[Found, Sheet]]:
+    def _sheet(self) -> Iterator[tuple[Found, Content]]:
         with self._folder.newest() as found:
-            yield found, opened_sheet(found.stream, found.shown, self._options, self._natives)
+            yield found, opened_content(found.stream, found.shown, self._options, self._natives)
 
 
 def _place(connection: Connection) -> str:
@@ -162,24 +160,23 @@ def _place(connection: Connection) -> str:
     return str(connection.extra.get("path") or (f"{host}/{path}" if path else host))
 
 
-def _pages(sheet: Sheet) -> Iterator[Page]:
+def _pages(sheet: Content) -> Iterator[Page]:
     records = sheet.records()
     calls = 1  # one file was opened, however many pages it fills
     page = list(islice(records, _PAGE))
     while True:
         following = list(islice(records, _PAGE))
-        yield Page(page, sheet.scan.digest, full=True, calls=calls)
+        yield Page(page, sheet.digest, full=True, calls=calls)
         if not following:
             return
         page, calls = following, 0
 
 
-def _notes(found: Found, sheet: Sheet, sample: Sequence[Record]) -> Iterator[str]:
-    encoding = sheet.encoding
+def _notes(
+    found: Found, sheet: Content, options: FilesOptions, sample: Sequence[Record]
+) -> Iterator[str]:
     yield f"The newest file is {found.shown}; {found.older} older ones are not read."
-    yield f"Its encoding is {encoding.codec} ({encoding.found})."
-    yield f"Its delimiter is {sheet.delimiter!r} ({sheet.delimiter_found})."
-    yield f"Its lines end with {_LINE_ENDS[sheet.line_end]}."
-    updated_at = sheet.options.updated_at
+    yield from sheet.notes()
+    updated_at = options.updated_at
     if updated_at and sample and not any(record.modified_at for record in sample):
         yield f"{updated_at} holds no instant with a zone in the sample, so it dates nothing."

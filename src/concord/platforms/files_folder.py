@@ -147,8 +147,8 @@ class Folder:
         except (RuntimeError, ValueError):  # links in a circle; a zero byte
             raise PlatformRefused(self.platform, "the path of its folder leads nowhere") from None
         if not folder.is_relative_to(base):
-            what = "the project" if base == self.project.resolve() else "the connection's folder"
-            raise PlatformRefused(self.platform, f"`path:` leaves {what}")
+            what = "`path:` leaves the connection's folder, or the project where there is none"
+            raise PlatformRefused(self.platform, what)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield descriptor

@@ -1,0 +1,115 @@
+"""The formats of files, chosen by `format:` or by the ending of the pattern, seen alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, BinaryIO, Protocol
+
+from concord.platforms.base import Operation, Receipt, Record
+from concord.platforms.csv_sheet import Sheet, opened_sheet
+from concord.platforms.declaration import FilesOptions
+from concord.platforms.files_table import TableFile, TableRewrite
+from concord.platforms.files_write import Rewrite
+
+__all__ = ["Content", "Rewriting", "opened_content"]
+
+_LINE_ENDS = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
+
+
+class Rewriting(Protocol):
+    """One batch against one file; `fill` once, then `receipts`."""
+
+    def fill(self, stream: IO[bytes]) -> bool:
+        """Write the new file; false when it would be the old one."""
+        ...
+
+    def receipts(self) -> list[Receipt]:
+        """One receipt each, in the order of the operations."""
+        ...
+
+
+class Content(Protocol):
+    """One file, understood; its stream stays open while it is read."""
+
+    @property
+    def said(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of the file's bytes."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """Every record of the file; one with an id already seen has a fault."""
+        ...
+
+    def notes(self) -> Iterator[str]:
+        """What was found, one sentence each."""
+        ...
+
+    def rewriting(self, platform: str, operations: Sequence[Operation]) -> Rewriting:
+        """Begin to write the file anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Csv:
+    sheet: Sheet
+    said: str = "CSV"
+
+    @property
+    def digest(self) -> str:
+        return self.sheet.scan.digest
+
+    def records(self) -> Iterator[Record]:
+        return self.sheet.records()
+
+    def notes(self) -> Iterator[str]:
+        encoding = self.sheet.encoding
+        yield f"Its encoding is {encoding.codec} ({encoding.found})."
+        yield f"Its delimiter is {self.sheet.delimiter!r} ({self.sheet.delimiter_found})."
+        yield f"Its lines end with {_LINE_ENDS[self.sheet.line_end]}."
+
+    def rewriting(self, platform: str, operations: Sequence[Operation]) -> Rewriting:
+        return Rewrite(platform, self.sheet, operations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    table: TableFile
+    said: str
+
+    @property
+    def digest(self) -> str:
+        return self.table.digest
+
+    def records(self) -> Iterator[Record]:
+        return self.table.records()
+
+    def notes(self) -> Iterator[str]:
+        return self.table.notes()
+
+    def rewriting(self, platform: str, operations: Sequence[Operation]) -> Rewriting:  # noqa: ARG002
+        return TableRewrite(self.table, operations)
+
+
+def opened_content(
+    stream: BinaryIO, where: str, options: FilesOptions, natives: tuple[str, ...]
+) -> Content:
+    """Understand a file; the library of its format is loaded only now.
+
+    Raises:
+        UnreadableInput: it is not of its format, or lacks a needed column.
+    """
+    if options.written_as == "parquet":
+        from concord.platforms.files_parquet import ParquetTable
+
+        return _Table(ParquetTable(stream, where, options, natives), "Parquet")
+    if options.written_as == "avro":
+        from concord.platforms.files_avro import AvroTable
+
+        return _Table(AvroTable(stream, where, options, natives), "Avro")
+    return _Csv(opened_sheet(stream, where, options, natives))
