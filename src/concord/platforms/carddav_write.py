@@ -14,6 +14,7 @@ from concord.platforms.base import Native, Operation, Outcome, Receipt, Record, 
 from concord.platforms.carddav_book import DAMAGED, PERSON, Book, Stored, name_of
 from concord.platforms.dav import Answer
 from concord.platforms.dav_xml import error_code
+from concord.platforms.natives import same_native
 from concord.platforms.vcard import edited, native_fields, new_card
 from concord.platforms.vcard_lines import DamagedCardError
 
@@ -176,15 +177,4 @@ def _stands(card: Stored, expect: Mapping[str, Native]) -> bool:
         found = native_fields(card.text or "", expect.keys())
     except DamagedCardError:
         return False
-    return all(_same(found[native], value) for native, value in expect.items())
-
-
-def _same(native: Native, other: Native) -> bool:
-    if isinstance(native, list) and isinstance(other, list):
-        return sorted(map(_said, native)) == sorted(map(_said, other))
-    return (native or None) == (other or None)
-
-
-def _said(element: Mapping[str, object]) -> tuple[str, str, bool]:
-    kind = element.get("type")
-    return str(element.get("value")), str(kind or ""), bool(element.get("preferred"))
+    return all(same_native(found[native], value) for native, value in expect.items())

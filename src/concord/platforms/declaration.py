@@ -27,7 +27,7 @@ __all__ = [
 
 Text = Annotated[str, Field(min_length=1)]
 
-_ENDINGS = {"parquet": "parquet", "pq": "parquet", "avro": "avro"}
+_ENDINGS = {"parquet": "parquet", "pq": "parquet", "avro": "avro", "vcf": "vcard", "vcard": "vcard"}
 """What the ending of a file's name says of its format; any other is CSV's."""
 
 
@@ -100,7 +100,7 @@ class FilesOptions(_Declared):
         path: folder, relative to the connection's path; to the project where there is none.
         pattern: file names that are read.
         format: None takes what the pattern's ending says, else CSV.
-        id: header of the column that holds the record's id.
+        id: header of the column that holds the record's id; of cards, the property (``UID``).
         updated_at: header of the column that dates the row, if any.
         external_id: header of the column that takes our person_id, if any.
         delimiter: detected and shown when None.
@@ -109,12 +109,21 @@ class FilesOptions(_Declared):
 
     path: str = "."
     pattern: str = "*.csv"
-    format: Literal["csv", "parquet", "avro"] | None = None
+    format: Literal["csv", "parquet", "avro", "vcard"] | None = None
     id: Text
     updated_at: str | None = None
     external_id: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_card_has_an_id_of_its_own(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "id" in data:
+            return data
+        ending = str(data.get("pattern", "")).rpartition(".")[2].lower()
+        cards = data.get("format", _ENDINGS.get(ending)) == "vcard"
+        return {**data, "id": "UID"} if cards else data
 
     @property
     def written_as(self) -> str:

@@ -1,4 +1,4 @@
-"""Kind *files*: files in a folder (CSV, Parquet, Avro), of which the newest is the full listing.
+"""Kind *files*: CSV, Parquet, Avro or vCard; the newest file of a folder is the full listing.
 
 The newest is the one modified last (of two at one instant, the one whose name sorts last): a name
 can be anything, while whoever puts a file there makes it the newest. Concord writes by putting a
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,7 @@ from concord.platforms.declaration import FilesOptions, PlatformDeclaration
 from concord.platforms.files_folder import Folder, Found
 from concord.platforms.files_formats import Content, opened_content
 from concord.platforms.natives import native_fields
+from concord.platforms.vcard import MULTIVALUED, is_native
 
 __all__ = ["Files"]
 
@@ -48,6 +50,12 @@ class Files:
     """Source and sink of one folder."""
 
     batch = _BATCH
+
+    @staticmethod
+    def multivalued(declaration: PlatformDeclaration) -> frozenset[str]:
+        """Native fields that hold a list: a card's, and none elsewhere."""
+        return MULTIVALUED if declaration.options.written_as == "vcard" else frozenset()
+
     capabilities = Capabilities(
         delta=Delta.SNAPSHOT,
         tombstones=False,
@@ -68,8 +76,14 @@ class Files:
         self.name = name
         self._options = options
         self._natives = native_fields(declaration)
+        cards = options.written_as == "vcard"
+        if cards:
+            self.capabilities = replace(self.capabilities, multivalued=MULTIVALUED)
+            unknown = [native for native in self._natives if not is_native(native)]
+            if unknown:
+                raise PlatformRefused(name, f"no field of a vCard: {', '.join(unknown)}")
         base = root / _place(connection)
-        self._folder = Folder(name, base, options.path, options.pattern, root)
+        self._folder = Folder(name, base, options.path, options.pattern, root, alone=cards)
 
     def __enter__(self) -> Self:
         return self

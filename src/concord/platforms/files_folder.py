@@ -54,6 +54,8 @@ class Folder:
         base: the connection's folder, which is never left.
         path: of the folder, below *base*.
         project: what the folder is named from in errors, where it lies inside.
+        alone: only one file may match, and it is not named: files of cards bear people's names,
+            and the newest of many is one person's.
     """
 
     platform: str
@@ -61,6 +63,7 @@ class Folder:
     path: str
     pattern: str
     project: Path
+    alone: bool = False
 
     @contextmanager
     def newest(self) -> Iterator[Found]:
@@ -76,11 +79,11 @@ class Folder:
             with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
                 found = os.fstat(stream.fileno())
                 if not stat.S_ISREG(found.st_mode):
-                    raise UnreadableInput(_shown(name), "is not a file")
+                    raise UnreadableInput(self._shown(name), "is not a file")
                 if found.st_size > _MOST_BYTES:
                     what = f"is larger than {_MOST_BYTES >> 20} MiB; split it"
-                    raise UnreadableInput(_shown(name), what)
-                yield Found(name, _shown(name), stream, found, older)
+                    raise UnreadableInput(self._shown(name), what)
+                yield Found(name, self._shown(name), stream, found, older)
                 if not _same(found, os.fstat(stream.fileno())):
                     raise PlatformDown(self.platform, "the file was changed while it was read")
 
@@ -164,7 +167,7 @@ class Folder:
                     continue
                 if entry.is_symlink():
                     raise UnreadableInput(
-                        _shown(entry.name),
+                        self._shown(entry.name),
                         "is a symbolic link; put the file itself into the folder",
                     )
                 if not entry.is_file(follow_symlinks=False):
@@ -175,7 +178,16 @@ class Folder:
         if newest is None:
             what = f"no file matches {self.pattern} in its folder, {self._named()}"
             raise PlatformDown(self.platform, what)
+        if self.alone and count > 1:
+            what = (
+                f"its folder, {self._named()}, holds {count} files of cards, of which only one "
+                "can be all; put every card into one file"
+            )
+            raise PlatformRefused(self.platform, what)
         return newest[1], count - 1
+
+    def _shown(self, name: str) -> str:
+        return f"the file {self.pattern}" if self.alone else _shown(name)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

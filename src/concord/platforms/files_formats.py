@@ -112,4 +112,8 @@ def opened_content(
         from concord.platforms.files_avro import AvroTable
 
         return _Table(AvroTable(stream, where, options, natives), "Avro")
+    if options.written_as == "vcard":
+        from concord.platforms.files_vcard import CardFile
+
+        return CardFile(stream, where, options, natives)
     return _Csv(opened_sheet(stream, where, options, natives))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from concord.errors import UsageError
 from concord.platforms.base import Sink, Source
 from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration
 
-__all__ = ["Kind", "Platform", "kind", "kinds", "open_platform"]
+__all__ = ["Kind", "Platform", "kind", "kinds", "multivalued", "open_platform"]
 
 _GROUP = "concord.platforms"
 
@@ -59,6 +59,12 @@ def kind(name: str) -> Kind:
         loaded: Kind = found.load()
         return loaded
     raise UsageError(f"no kind of platform is called {name!r}; installed are {', '.join(kinds())}")
+
+
+def multivalued(declaration: PlatformDeclaration) -> frozenset[str]:
+    """Native fields that hold a list, where the platform is declared so."""
+    found: Any = getattr(kind(declaration.kind), "multivalued", frozenset())
+    return frozenset(found(declaration) if callable(found) else found)
 
 
 def open_platform(

@@ -12,7 +12,7 @@ from concord.errors import Fault
 from concord.jobs import GOLDEN
 from concord.normalise.mapping import mapping_faults
 from concord.platforms.declaration import PlatformDeclaration
-from concord.platforms.registry import kind
+from concord.platforms.registry import kind, multivalued
 from concord.project import Project
 from concord.project_files import read_files
 
@@ -55,7 +55,7 @@ def _faults(
             yield from _audience_faults(platform.audience, golden, path, line_of(("audience",)))
         mapped = project.contract(f"clean/{name}")
         assert mapped is not None
-        for fault in mapping_faults(platform, mapped, _multivalued(platform)):
+        for fault in mapping_faults(platform, mapped, multivalued(platform)):
             yield Fault(path, line_of(fault.place), fault.what, fault.hint)
         yield from _native_faults(platform, path, line_of)
 
@@ -93,8 +93,3 @@ def _audience_faults(audience: str, golden: Contract, path: str, line: int) -> I
     rule = Rule("audience", "row", None, "", argument=audience)
     for fault in lift_faults(replace(golden, rules=(rule,)), path=path):
         yield replace(fault, line=line, what=fault.what.removeprefix("rule "))
-
-
-def _multivalued(platform: PlatformDeclaration) -> frozenset[str]:
-    many: frozenset[str] = getattr(kind(platform.kind), "multivalued", frozenset())
-    return many

@@ -10,7 +10,7 @@ from concord.contracts.document import Contract
 from concord.normalise.claims import claim_column
 from concord.normalise.mapping import FieldMap, mapping_of
 from concord.platforms.connection import Connection
-from concord.platforms.registry import kind, open_platform
+from concord.platforms.registry import kind, multivalued, open_platform
 from concord.steps.context import Context
 from concord.steps.turns import turn
 from concord.steps.watched import Watched
@@ -34,8 +34,7 @@ def mapping_for(ctx: Context, platform: str) -> Mapping:
     declaration = ctx.project.platform(platform)
     contract = ctx.project.contract(f"clean/{platform}")
     assert contract is not None
-    many: frozenset[str] = getattr(kind(declaration.kind), "multivalued", frozenset())
-    fields = mapping_of(declaration, contract, many, ctx.project.region)
+    fields = mapping_of(declaration, contract, multivalued(declaration), ctx.project.region)
     unique = {
         column
         for column in fields.columns
