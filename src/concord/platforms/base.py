@@ -144,12 +144,14 @@ class Page:
         cursor: where the next delta reading starts; only the last page's counts.
         full: this reading lists everything, so absence means deletion.
         calls: calls this page took.
+        notes: what the run should tell of this reading, one sentence each; no values.
     """
 
     records: Sequence[Record]
     cursor: str | None
     full: bool
     calls: int = 1
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ class Sheet:
         return self.scan.encoding
 
     @property
+    def names(self) -> list[str]:
+        """Every header."""
+        assert self.header.cells is not None
+        return _names(self.header.cells)
+
+    @property
     def line_end(self) -> str:
         """How new rows end."""
         return line_end(self.header.raw) or "\r\n"

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from concord.errors import PlatformRefused
+from concord.errors import ConcordError, PlatformRefused, UnreadableInput
 from concord.platforms.base import (
     Capabilities,
     CheckReport,
@@ -34,6 +34,7 @@ from concord.platforms.base import (
 from concord.platforms.connection import Connection
 from concord.platforms.csv_encoding import known_encoding
 from concord.platforms.declaration import FilesOptions, PlatformDeclaration
+from concord.platforms.files_drift import drift_notes
 from concord.platforms.files_folder import Folder, Found
 from concord.platforms.files_formats import Content, opened_content
 from concord.platforms.natives import native_fields
@@ -113,21 +114,21 @@ class Files:
         with self._sheet() as (found, sheet):
             sound = (record for record in sheet.records() if record.fault is None)
             sample = list(islice(sound, _SAMPLE))
-            notes = tuple(_notes(found, sheet, self._options, sample))
+            notes = (*_notes(found, sheet, self._options, sample), *self._drift(found, sheet))
         return CheckReport(f"{sheet.said} files", True, self._folder.writable(), sample, notes)
 
     def changes(self, cursor: str) -> Iterator[Page]:
         """See `Source.changes`."""
-        with self._sheet() as (_, sheet):
+        with self._sheet() as (found, sheet):
             if sheet.digest == cursor:
                 yield Page([], cursor, full=False)
             else:
-                yield from _pages(sheet)
+                yield from _pages(sheet, self._drift(found, sheet))
 
     def listing(self) -> Iterator[Page]:
         """See `Source.listing`."""
-        with self._sheet() as (_, sheet):
-            yield from _pages(sheet)
+        with self._sheet() as (found, sheet):
+            yield from _pages(sheet, self._drift(found, sheet))
 
     def read(self, remote_ids: Sequence[str]) -> Sequence[Record]:
         """See `Source.read`; one pass over the file."""
@@ -165,7 +166,36 @@ class Files:
     @contextmanager
     def _sheet(self) -> Iterator[tuple[Found, Content]]:
         with self._folder.newest() as found:
-            yield found, opened_content(found.stream, found.shown, self._options, self._natives)
+            try:
+                content = opened_content(found.stream, found.shown, self._options, self._natives)
+            except UnreadableInput as error:
+                raise self._compared(found, error) from None
+            yield found, content
+
+    def _drift(self, found: Found, content: Content) -> tuple[str, ...]:
+        """How the newest file's columns differ from those of the one before."""
+        own = {"updated_at": None, "external_id": None}
+        options = self._options.model_copy(update=own)
+        if found.before is None or not content.columns:
+            return ()
+        try:
+            with self._folder.older(found.before) as other:
+                before = opened_content(other.stream, other.shown, options, ())
+                return drift_notes(found.shown, content.columns, other.shown, before.columns)
+        except ConcordError:
+            return ()  # an older file that cannot be read says nothing of the newest
+
+    def _compared(self, found: Found, error: UnreadableInput) -> UnreadableInput:
+        """The error of the newest file, and whether the file before it would do."""
+        if found.before is None:
+            return error
+        try:
+            with self._folder.older(found.before) as other:
+                opened_content(other.stream, other.shown, self._options, self._natives)
+                what = f"{error.what}; {other.shown}, the file before it, can be read"
+                return UnreadableInput(error.where, what, error.row)
+        except ConcordError:
+            return error
 
 
 def _place(connection: Connection) -> str:
@@ -174,16 +204,16 @@ def _place(connection: Connection) -> str:
     return str(connection.extra.get("path") or (f"{host}/{path}" if path else host))
 
 
-def _pages(sheet: Content) -> Iterator[Page]:
+def _pages(sheet: Content, notes: Sequence[str]) -> Iterator[Page]:
     records = sheet.records()
     calls = 1  # one file was opened, however many pages it fills
     page = list(islice(records, _PAGE))
     while True:
         following = list(islice(records, _PAGE))
-        yield Page(page, sheet.digest, full=True, calls=calls)
+        yield Page(page, sheet.digest, full=True, calls=calls, notes=notes)
         if not following:
             return
-        page, calls = following, 0
+        page, calls, notes = following, 0, ()
 
 
 def _notes(

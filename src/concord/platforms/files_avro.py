@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -106,6 +106,11 @@ class AvroTable(TableFile):
         for name, found in self._fields.items():
             if name not in self._needed and "default" not in found and not _nullable(found["type"]):
                 raise UnfitError("column.required")
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """See `TableFile.columns`."""
+        return list(self._fields)
 
     def notes(self) -> Iterator[str]:
         """See `TableFile.notes`."""

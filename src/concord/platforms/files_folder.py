@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -37,6 +37,7 @@ class Found:
     Attributes:
         shown: its name as errors and places tell it: one line of text, whatever the name is.
         older: how many matching files are older, and so are not read.
+        before: the newest of those; None when there is none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Found:
     stream: BinaryIO
     stat: os.stat_result
     older: int
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,29 @@ class Folder:
             UnreadableInput: a symbolic link, or a file over the limit.
         """
         with self._translated(), self._descriptor() as folder:
-            name, older = self._newest_name(folder)
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
-                found = os.fstat(stream.fileno())
-                if not stat.S_ISREG(found.st_mode):
-                    raise UnreadableInput(self._shown(name), "is not a file")
-                if found.st_size > _MOST_BYTES:
-                    what = f"is larger than {_MOST_BYTES >> 20} MiB; split it"
-                    raise UnreadableInput(self._shown(name), what)
-                yield Found(name, self._shown(name), stream, found, older)
-                if not _same(found, os.fstat(stream.fileno())):
+            name, *others = self._names(folder)
+            with self._opened(folder, name) as found:
+                yield replace(found, older=len(others), before=next(iter(others), None))
+                if not _same(found.stat, os.fstat(found.stream.fileno())):
                     raise PlatformDown(self.platform, "the file was changed while it was read")
+
+    @contextmanager
+    def older(self, name: str) -> Iterator[Found]:
+        """Open another file, which `Found.before` names; errors as of `newest`."""
+        with self._translated(), self._descriptor() as folder, self._opened(folder, name) as found:
+            yield found
+
+    @contextmanager
+    def _opened(self, folder: int, name: str) -> Iterator[Found]:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableInput(self._shown(name), "is not a file")
+            if found.st_size > _MOST_BYTES:
+                what = f"is larger than {_MOST_BYTES >> 20} MiB; split it"
+                raise UnreadableInput(self._shown(name), what)
+            yield Found(name, self._shown(name), stream, found, 0)
 
     def writable(self) -> bool:
         """Whether a file could be replaced."""
@@ -131,7 +144,7 @@ class Folder:
                 if not wanted:
                     return
                 now = os.stat(found.name, dir_fd=folder, follow_symlinks=False)
-                if not _same(found.stat, now) or self._newest_name(folder)[0] != found.name:
+                if not _same(found.stat, now) or self._names(folder)[0] != found.name:
                     raise PlatformDown(
                         self.platform,
                         "somebody changed the file while it was rewritten; nothing was written",
@@ -158,9 +171,9 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def _newest_name(self, folder: int) -> tuple[str, int]:
-        newest: tuple[int, str] | None = None
-        count = 0
+    def _names(self, folder: int) -> list[str]:
+        """The files that match, the newest first; at least one."""
+        found: list[tuple[int, str]] = []
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".") or not fnmatchcase(entry.name, self.pattern):
@@ -172,19 +185,17 @@ class Folder:
                     )
                 if not entry.is_file(follow_symlinks=False):
                     continue
-                count += 1
-                candidate = (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
-                newest = candidate if newest is None else max(newest, candidate)
-        if newest is None:
+                found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
+        if not found:
             what = f"no file matches {self.pattern} in its folder, {self._named()}"
             raise PlatformDown(self.platform, what)
-        if self.alone and count > 1:
+        if self.alone and len(found) > 1:
             what = (
-                f"its folder, {self._named()}, holds {count} files of cards, of which only one "
-                "can be all; put every card into one file"
+                f"its folder, {self._named()}, holds {len(found)} files of cards, of which "
+                "only one can be all; put every card into one file"
             )
             raise PlatformRefused(self.platform, what)
-        return newest[1], count - 1
+        return [name for _, name in sorted(found, reverse=True)]
 
     def _shown(self, name: str) -> str:
         return f"the file {self.pattern}" if self.alone else _shown(name)

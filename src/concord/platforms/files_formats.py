@@ -46,6 +46,11 @@ class Content(Protocol):
         """Every record of the file; one with an id already seen has a fault."""
         ...
 
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of its columns, where it has any."""
+        ...
+
     def notes(self) -> Iterator[str]:
         """What was found, one sentence each."""
         ...
@@ -66,6 +71,10 @@ class _Csv:
 
     def records(self) -> Iterator[Record]:
         return self.sheet.records()
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.sheet.names
 
     def notes(self) -> Iterator[str]:
         encoding = self.sheet.encoding
@@ -88,6 +97,10 @@ class _Table:
 
     def records(self) -> Iterator[Record]:
         return self.table.records()
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.table.columns
 
     def notes(self) -> Iterator[str]:
         return self.table.notes()

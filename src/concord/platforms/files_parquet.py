@@ -91,6 +91,11 @@ class ParquetTable(TableFile):
             if not found.nullable and found.name not in self._needed:
                 raise UnfitError("column.required")
 
+    @property
+    def columns(self) -> Sequence[str]:
+        """See `TableFile.columns`."""
+        return list(self._schema.names)
+
     def notes(self) -> Iterator[str]:
         """See `TableFile.notes`."""
         yield f"It is Parquet with {self._metadata.num_rows} rows."

@@ -62,6 +62,11 @@ class TableFile(ABC):
     def new_row(self) -> None:
         """Nothing, where a row may hold what is needed only; `UnfitError` where it may not."""
 
+    @property
+    @abstractmethod
+    def columns(self) -> Sequence[str]:
+        """The names of all columns."""
+
     @abstractmethod
     def notes(self) -> Iterator[str]:
         """What was found, one sentence each."""

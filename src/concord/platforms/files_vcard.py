@@ -56,6 +56,7 @@ class CardFile:
     """One file of cards; the stream stays open while it is read."""
 
     said = "vCard"
+    columns: Sequence[str] = ()
 
     def __init__(
         self, stream: BinaryIO, where: str, options: FilesOptions, natives: tuple[str, ...]

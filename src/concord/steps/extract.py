@@ -71,6 +71,7 @@ def extract(
         reads=calls + spool.calls,
         rows_in=spool.count,
         facts={"resync": int(expired or (remapped and not full_refresh))},
+        notes=tuple(f"{platform}: {note}" for note in spool.notes),
     )
 
 

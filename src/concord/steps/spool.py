@@ -36,6 +36,7 @@ class Spool:
         full: the reading lists everything.
         hides: a known record may stand in a row whose id could not be read.
         count: records, twins included.
+        notes: what the platform told of the reading.
     """
 
     def __init__(self, folder: Path, record_id: Callable[[Record], str]) -> None:
@@ -47,12 +48,14 @@ class Spool:
         self.full = False
         self.hides = False
         self.calls = 0
+        self.notes: tuple[str, ...] = ()
         self.count = 0
 
     def take(self, page: Page) -> None:
         """Keep one page."""
         self.cursor, self.full = page.cursor, self.full or page.full
         self.calls += page.calls
+        self.notes += tuple(page.notes)
         self.count += len(page.records)
         if not page.records:
             return
