@@ -114,6 +114,29 @@ class CardsBench(Bench):
         self.save()
 
 
+class FolderBench(CardsBench):
+    """A card a file."""
+
+    def save(self) -> None:
+        for old in self.file.parent.glob("*.vcf"):
+            old.unlink()
+        for uid, card in self.cards.items():
+            (self.file.parent / f"Person {uid}.vcf").write_bytes(card.encode())
+        if len(self.cards) < 2:
+            (self.file.parent / "none.vcf").touch()
+            (self.file.parent / "nobody.vcf").touch()
+
+    def load(self) -> None:
+        found = [one.read_bytes().decode() for one in sorted(self.file.parent.glob("*.vcf"))]
+        self.cards = {c.split("UID:")[1].split("\r\n")[0]: c for c in found if c}
+
+
+class TestFolderOfCardsConformance(SourceSinkConformance):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Bench:
+        return FolderBench(tmp_path)
+
+
 class TestCardFileConformance(SourceSinkConformance):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Bench:
@@ -176,7 +199,7 @@ def test_a_damaged_card_keeps_its_id_and_takes_no_neighbour_with_it(
         ("x", "record.damaged"),
         ("b", None),
     ]
-    assert found[1].place == "the file *.vcf:2"
+    assert found[1].place == "one of the files *.vcf:2"
     (receipt,) = files(tmp_path).write([Operation("1", Verb.UPDATE, "b", "p", {"FN": "Bo"}, {})])
     assert receipt.outcome is Outcome.OK
     assert file.read_bytes().startswith(ANN.encode() + raw)
@@ -192,21 +215,53 @@ def test_a_file_of_cards_is_never_named_for_it_may_bear_a_persons_name(tmp_path:
     assert "Gruber" not in repr(files(tmp_path).check().notes)
     with file.open("r+b") as stream:
         stream.truncate(1 << 31)
-    with pytest.raises(UnreadableInput, match=r"^the file \*\.vcf: is larger") as caught:
+    with pytest.raises(UnreadableInput, match=r"^one of the files \*\.vcf: is larger") as caught:
         listed(tmp_path)
     assert_tells_nothing(caught.value, "Gruber")
     file.unlink()
     file.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UnreadableInput, match=r"^the file \*\.vcf: is a symbolic link") as caught:
+    with pytest.raises(
+        UnreadableInput, match=r"^one of the files \*\.vcf: is a symbolic link"
+    ) as caught:
         listed(tmp_path)
     assert_tells_nothing(caught.value, "Gruber")
 
 
-def test_a_card_a_file_is_refused_before_anybody_is_taken_for_deleted(tmp_path: Path) -> None:
-    put(tmp_path, ANN)
-    put(tmp_path, BOB, "Bob.vcf")
-    with pytest.raises(PlatformRefused, match="holds 2 files of cards, of which only one"):
-        listed(tmp_path)
+def test_with_a_card_a_file_every_file_counts_and_each_is_written_alone(tmp_path: Path) -> None:
+    ann, bob = put(tmp_path, ANN), put(tmp_path, BOB, "Bob.vcf")
+    assert [one.remote_id for one in listed(tmp_path)] == ["a", "b"]
+    inode = ann.stat().st_ino
+    receipts = files(tmp_path).write(
+        [
+            Operation("1", Verb.UPDATE, "b", "p", {"FN": "Bo"}, {"FN": "Bob"}),
+            Operation("2", Verb.CREATE, None, "p9", {"FN": "Cid"}),
+        ]
+    )
+    assert [one.outcome for one in receipts] == [Outcome.OK, Outcome.OK]
+    assert ann.stat().st_ino == inode
+    assert bob.read_text(encoding="utf-8") == BOB.replace("Bob", "Bo")
+    (new,) = set(tmp_path.glob("*.vcf")) - {ann, bob}
+    assert new.name.startswith("concord-p9-")
+    assert [one.remote_id for one in files(tmp_path).find(["p9"])] == ["concord-p9"]
+    (again,) = files(tmp_path).write([Operation("3", Verb.CREATE, None, "p9", {"FN": "X"})])
+    assert again.outcome is Outcome.EXISTS
+    files(tmp_path).write([Operation("4", Verb.DELETE, "a", "p", {}, {"FN": "Ann"})])
+    assert not ann.exists()
+    assert len(listed(tmp_path)) == 2
+
+
+def test_twins_across_files_are_told_and_a_renamed_file_is_no_news(tmp_path: Path) -> None:
+    ann = put(tmp_path, ANN)
+    put(tmp_path, ANN, "Zoe.vcf")
+    found = listed(tmp_path)
+    assert [(one.fault, one.place) for one in found] == [
+        (None, None),
+        ("id.duplicate", "one of the files *.vcf:2"),
+    ]
+    *_, page = files(tmp_path).listing()
+    ann.rename(tmp_path / "Other.vcf")
+    (again,) = files(tmp_path).changes(page.cursor or "")
+    assert (again.full, again.cursor) == (False, page.cursor)
 
 
 def test_the_lists_of_cards_are_lists_to_the_mapping_and_only_theirs() -> None:

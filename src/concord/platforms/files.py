@@ -1,5 +1,7 @@
 """Kind *files*: CSV, Parquet, Avro or vCard; the newest file of a folder is the full listing.
 
+Of vCards every file counts (`files_cards`).
+
 The newest is the one modified last (of two at one instant, the one whose name sorts last): a name
 can be anything, while whoever puts a file there makes it the newest. Concord writes by putting a
 complete new file in that one's place: every row and column it did not mean to change stays as it
@@ -84,7 +86,7 @@ class Files:
             if unknown:
                 raise PlatformRefused(name, f"no field of a vCard: {', '.join(unknown)}")
         base = root / _place(connection)
-        self._folder = Folder(name, base, options.path, options.pattern, root, alone=cards)
+        self._folder = Folder(name, base, options.path, options.pattern, root, every=cards)
 
     def __enter__(self) -> Self:
         return self
@@ -120,15 +122,16 @@ class Files:
     def changes(self, cursor: str) -> Iterator[Page]:
         """See `Source.changes`."""
         with self._sheet() as (found, sheet):
-            if sheet.digest == cursor:
+            digest = sheet.digest
+            if digest == cursor:
                 yield Page([], cursor, full=False)
             else:
-                yield from _pages(sheet, self._drift(found, sheet))
+                yield from _pages(sheet, digest, self._drift(found, sheet))
 
     def listing(self) -> Iterator[Page]:
         """See `Source.listing`."""
         with self._sheet() as (found, sheet):
-            yield from _pages(sheet, self._drift(found, sheet))
+            yield from _pages(sheet, sheet.digest, self._drift(found, sheet))
 
     def read(self, remote_ids: Sequence[str]) -> Sequence[Record]:
         """See `Source.read`; one pass over the file."""
@@ -155,19 +158,17 @@ class Files:
         return [found[one] for one in person_ids if one in found]
 
     def write(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
-        """See `Sink.write`; the whole batch is one new file."""
+        """See `Sink.write`."""
         if not operations:
             return []
         with self._folder.locked(), self._sheet() as (found, sheet):
-            rewrite = sheet.rewriting(self.name, operations)
-            self._folder.replace(found, rewrite.fill)
-            return rewrite.receipts()
+            return sheet.write(self._folder, found, operations)
 
     @contextmanager
     def _sheet(self) -> Iterator[tuple[Found, Content]]:
         with self._folder.newest() as found:
             try:
-                content = opened_content(found.stream, found.shown, self._options, self._natives)
+                content = opened_content(found, self._options, self._natives, self._folder)
             except UnreadableInput as error:
                 raise self._compared(found, error) from None
             yield found, content
@@ -179,8 +180,8 @@ class Files:
         if found.before is None or not content.columns:
             return ()
         try:
-            with self._folder.older(found.before) as other:
-                before = opened_content(other.stream, other.shown, options, ())
+            with self._folder.file(found.before) as other:
+                before = opened_content(other, options, (), self._folder)
                 return drift_notes(found.shown, content.columns, other.shown, before.columns)
         except ConcordError:
             return ()  # an older file that cannot be read says nothing of the newest
@@ -190,8 +191,8 @@ class Files:
         if found.before is None:
             return error
         try:
-            with self._folder.older(found.before) as other:
-                opened_content(other.stream, other.shown, self._options, self._natives)
+            with self._folder.file(found.before) as other:
+                opened_content(other, self._options, self._natives, self._folder)
                 what = f"{error.what}; {other.shown}, the file before it, can be read"
                 return UnreadableInput(error.where, what, error.row)
         except ConcordError:
@@ -204,13 +205,13 @@ def _place(connection: Connection) -> str:
     return str(connection.extra.get("path") or (f"{host}/{path}" if path else host))
 
 
-def _pages(sheet: Content, notes: Sequence[str]) -> Iterator[Page]:
+def _pages(sheet: Content, digest: str, notes: Sequence[str]) -> Iterator[Page]:
     records = sheet.records()
     calls = 1  # one file was opened, however many pages it fills
     page = list(islice(records, _PAGE))
     while True:
         following = list(islice(records, _PAGE))
-        yield Page(page, sheet.digest, full=True, calls=calls, notes=notes)
+        yield Page(page, digest, full=True, calls=calls, notes=notes)
         if not following:
             return
         page, calls, notes = following, 0, ()
@@ -219,7 +220,8 @@ def _pages(sheet: Content, notes: Sequence[str]) -> Iterator[Page]:
 def _notes(
     found: Found, sheet: Content, options: FilesOptions, sample: Sequence[Record]
 ) -> Iterator[str]:
-    yield f"The newest file is {found.shown}; {found.older} older ones are not read."
+    if options.written_as != "vcard":
+        yield f"The newest file is {found.shown}; {found.older} older ones are not read."
     yield from sheet.notes()
     updated_at = options.updated_at
     if updated_at and sample and not any(record.modified_at for record in sample):

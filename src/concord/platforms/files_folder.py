@@ -56,8 +56,7 @@ class Folder:
         base: the connection's folder, which is never left.
         path: of the folder, below *base*.
         project: what the folder is named from in errors, where it lies inside.
-        alone: only one file may match, and it is not named: files of cards bear people's names,
-            and the newest of many is one person's.
+        every: every file counts, and none is named: files of cards bear people's names.
     """
 
     platform: str
@@ -65,7 +64,7 @@ class Folder:
     path: str
     pattern: str
     project: Path
-    alone: bool = False
+    every: bool = False
 
     @contextmanager
     def newest(self) -> Iterator[Found]:
@@ -79,14 +78,43 @@ class Folder:
             name, *others = self._names(folder)
             with self._opened(folder, name) as found:
                 yield replace(found, older=len(others), before=next(iter(others), None))
-                if not _same(found.stat, os.fstat(found.stream.fileno())):
-                    raise PlatformDown(self.platform, "the file was changed while it was read")
 
     @contextmanager
-    def older(self, name: str) -> Iterator[Found]:
-        """Open another file, which `Found.before` names; errors as of `newest`."""
+    def file(self, name: str) -> Iterator[Found]:
+        """Open one file, which `Found.before` or `names` tells; errors as of `newest`."""
         with self._translated(), self._descriptor() as folder, self._opened(folder, name) as found:
             yield found
+
+    def names(self) -> list[str]:
+        """Every file that matches, the newest first; at least one."""
+        with self._translated(), self._descriptor() as folder:
+            return self._names(folder)
+
+    def add(self, name: str, content: bytes, like: os.stat_result) -> None:
+        """Put a new file beside the others, whole or not at all; one that is there stays.
+
+        Args:
+            like: of the file whose rights and owner it takes.
+        """
+        with self._translated(), self._descriptor() as folder:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
+                with os.fdopen(os.open(_UNFINISHED, flags, 0o600, dir_fd=folder), "wb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    _take_after(stream.fileno(), like)
+                    os.fsync(stream.fileno())
+                os.link(_UNFINISHED, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.fsync(folder)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(_UNFINISHED, dir_fd=folder)
+
+    def remove(self, name: str) -> None:
+        """Take a file away that holds nothing any more."""
+        with self._translated(), self._descriptor() as folder:
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
 
     @contextmanager
     def _opened(self, folder: int, name: str) -> Iterator[Found]:
@@ -99,6 +127,8 @@ class Folder:
                 what = f"is larger than {_MOST_BYTES >> 20} MiB; split it"
                 raise UnreadableInput(self._shown(name), what)
             yield Found(name, self._shown(name), stream, found, 0)
+            if not _same(found, os.fstat(stream.fileno())):
+                raise PlatformDown(self.platform, "the file was changed while it was read")
 
     def writable(self) -> bool:
         """Whether a file could be replaced."""
@@ -144,7 +174,8 @@ class Folder:
                 if not wanted:
                     return
                 now = os.stat(found.name, dir_fd=folder, follow_symlinks=False)
-                if not _same(found.stat, now) or self._names(folder)[0] != found.name:
+                newest = self.every or self._names(folder)[0] == found.name
+                if not _same(found.stat, now) or not newest:
                     raise PlatformDown(
                         self.platform,
                         "somebody changed the file while it was rewritten; nothing was written",
@@ -189,16 +220,10 @@ class Folder:
         if not found:
             what = f"no file matches {self.pattern} in its folder, {self._named()}"
             raise PlatformDown(self.platform, what)
-        if self.alone and len(found) > 1:
-            what = (
-                f"its folder, {self._named()}, holds {len(found)} files of cards, of which "
-                "only one can be all; put every card into one file"
-            )
-            raise PlatformRefused(self.platform, what)
         return [name for _, name in sorted(found, reverse=True)]
 
     def _shown(self, name: str) -> str:
-        return f"the file {self.pattern}" if self.alone else _shown(name)
+        return f"one of the files {self.pattern}" if self.every else _shown(name)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, BinaryIO, Protocol
+from typing import IO, Protocol
 
 from concord.platforms.base import Operation, Receipt, Record
 from concord.platforms.csv_sheet import Sheet, opened_sheet
 from concord.platforms.declaration import FilesOptions
+from concord.platforms.files_folder import Folder, Found
 from concord.platforms.files_table import TableFile, TableRewrite
 from concord.platforms.files_write import Rewrite
 
@@ -30,7 +31,7 @@ class Rewriting(Protocol):
 
 
 class Content(Protocol):
-    """One file, understood; its stream stays open while it is read."""
+    """What is read of a folder, understood; streams stay open while they are read."""
 
     @property
     def said(self) -> str:
@@ -55,8 +56,10 @@ class Content(Protocol):
         """What was found, one sentence each."""
         ...
 
-    def rewriting(self, platform: str, operations: Sequence[Operation]) -> Rewriting:
-        """Begin to write the file anew."""
+    def write(
+        self, folder: Folder, found: Found, operations: Sequence[Operation]
+    ) -> Sequence[Receipt]:
+        """Carry out a batch; *found* is the newest file, *folder* is locked."""
         ...
 
 
@@ -82,8 +85,10 @@ class _Csv:
         yield f"Its delimiter is {self.sheet.delimiter!r} ({self.sheet.delimiter_found})."
         yield f"Its lines end with {_LINE_ENDS[self.sheet.line_end]}."
 
-    def rewriting(self, platform: str, operations: Sequence[Operation]) -> Rewriting:
-        return Rewrite(platform, self.sheet, operations)
+    def write(
+        self, folder: Folder, found: Found, operations: Sequence[Operation]
+    ) -> Sequence[Receipt]:
+        return _written(folder, found, Rewrite(folder.platform, self.sheet, operations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +110,31 @@ class _Table:
     def notes(self) -> Iterator[str]:
         return self.table.notes()
 
-    def rewriting(self, platform: str, operations: Sequence[Operation]) -> Rewriting:  # noqa: ARG002
-        return TableRewrite(self.table, operations)
+    def write(
+        self, folder: Folder, found: Found, operations: Sequence[Operation]
+    ) -> Sequence[Receipt]:
+        return _written(folder, found, TableRewrite(self.table, operations))
+
+
+def _written(folder: Folder, found: Found, rewriting: Rewriting) -> Sequence[Receipt]:
+    """The whole batch is one new file in the place of the newest."""
+    folder.replace(found, rewriting.fill)
+    return rewriting.receipts()
 
 
 def opened_content(
-    stream: BinaryIO, where: str, options: FilesOptions, natives: tuple[str, ...]
+    found: Found, options: FilesOptions, natives: tuple[str, ...], folder: Folder
 ) -> Content:
-    """Understand a file; the library of its format is loaded only now.
+    """Understand a file, or a whole folder of cards; the format's library is loaded only now.
 
     Raises:
         UnreadableInput: it is not of its format, or lacks a needed column.
     """
+    stream, where = found.stream, found.shown
+    if options.written_as == "vcard":
+        from concord.platforms.files_cards import CardFolder
+
+        return CardFolder(folder, options, natives)
     if options.written_as == "parquet":
         from concord.platforms.files_parquet import ParquetTable
 
@@ -125,8 +143,4 @@ def opened_content(
         from concord.platforms.files_avro import AvroTable
 
         return _Table(AvroTable(stream, where, options, natives), "Avro")
-    if options.written_as == "vcard":
-        from concord.platforms.files_vcard import CardFile
-
-        return CardFile(stream, where, options, natives)
     return _Csv(opened_sheet(stream, where, options, natives))

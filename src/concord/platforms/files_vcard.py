@@ -1,4 +1,4 @@
-"""vCard files: many cards in one file, each edited by itself, all else copied byte by byte.
+"""One file of vCards: its cards, and what stands between them.
 
 A card's id is its UID, unless another property is declared. A card that never ends, that is no
 UTF-8, or that cannot be read whole, is a damaged record; the next ``BEGIN:VCARD`` begins a new one.
@@ -8,22 +8,21 @@ What stands between the cards stays where it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from concord.errors import UnreadableInput
-from concord.platforms.base import ListPatch, Native, Operation, Receipt, Record
+from concord.platforms.base import Native, Operation, Record
 from concord.platforms.csv_sheet import OWN
 from concord.platforms.declaration import FilesOptions
-from concord.platforms.files_batch import Batch, UnfitError, Values
+from concord.platforms.files_batch import UnfitError, Values
 from concord.platforms.files_table import digest_of
-from concord.platforms.natives import same_native
 from concord.platforms.vcard import edited, modified_at, native_fields, new_card
 from concord.platforms.vcard_lines import DamagedCardError
 
-__all__ = ["CardFile"]
+__all__ = ["CardFile", "Piece", "changed_piece", "new_piece"]
 
 _PERSON = "X-CONCORD-PERSON"
 _UNWRITABLE = "value.unwritable"
@@ -34,17 +33,19 @@ _UID = re.compile(r"^(?:[\w-]+\.)?UID(?:;[^:\r\n]*)?:([^\r\n]+)", re.IGNORECASE 
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A card, or what stands between two.
 
     Attributes:
         number: 1-based, of a card; 0 between them.
         whole: it has its END.
+        name: its id, of a card that Concord made.
     """
 
     raw: bytes
     number: int = 0
     whole: bool = True
+    name: str = ""
 
     @property
     def text(self) -> str:
@@ -55,13 +56,19 @@ class _Piece:
 class CardFile:
     """One file of cards; the stream stays open while it is read."""
 
-    said = "vCard"
-    columns: Sequence[str] = ()
-
     def __init__(
-        self, stream: BinaryIO, where: str, options: FilesOptions, natives: tuple[str, ...]
+        self,
+        stream: BinaryIO,
+        where: str,
+        options: FilesOptions,
+        natives: tuple[str, ...],
+        *,
+        before: int = 0,
     ) -> None:
         """Look at the file's size.
+
+        Args:
+            before: cards of the files before this one.
 
         Raises:
             UnreadableInput: it is too large.
@@ -71,26 +78,13 @@ class CardFile:
         self.digest = digest_of(stream)
         self.options = options
         self._where = where
+        self._before = before
         self._natives = natives
         self._stream = stream
         own = (options.id, options.updated_at or "REV", options.external_id or _PERSON)
         self._asked = tuple(dict.fromkeys([*own, *natives]))
 
-    def records(self) -> Iterator[Record]:
-        """Every card; one with an id already seen has a fault."""
-        seen: set[bytes] = set()
-        return (self.record(piece, seen) for piece in self.pieces() if piece.number)
-
-    def notes(self) -> Iterator[str]:
-        """What was found, one sentence each."""
-        count = sum(1 for piece in self.pieces() if piece.number)
-        yield "It holds 1 card." if count == 1 else f"It holds {count} cards."
-
-    def rewriting(self, platform: str, operations: Sequence[Operation]) -> _Rewrite:  # noqa: ARG002
-        """Begin to write the file anew."""
-        return _Rewrite(self, operations)
-
-    def pieces(self) -> Iterator[_Piece]:
+    def pieces(self) -> Iterator[Piece]:
         """The whole file, cards and what stands between them."""
         self._stream.seek(0)
         number, depth, before = 0, 0, b""
@@ -102,7 +96,7 @@ class CardFile:
             said = line.removeprefix(b"\xef\xbb\xbf").strip().upper()
             if said == b"BEGIN:VCARD" and not (depth and before.startswith(b"AGENT")):
                 if lines:
-                    yield _Piece(b"".join(lines), number if depth else 0, whole=False)
+                    yield Piece(b"".join(lines), number if depth else 0, whole=False)
                 number, depth, lines = number + 1, 1, [line]
                 if number > _MOST_CARDS:
                     raise UnreadableInput(self._where, f"has more than {_MOST_CARDS} cards")
@@ -112,19 +106,19 @@ class CardFile:
                 if depth and said == b"END:VCARD":
                     depth -= 1
                     if not depth:
-                        yield _Piece(b"".join(lines), number)
+                        yield Piece(b"".join(lines), number)
                         lines = []
             before = said
         if lines:
-            yield _Piece(b"".join(lines), number if depth else 0, whole=False)
+            yield Piece(b"".join(lines), number if depth else 0, whole=False)
 
-    def record(self, piece: _Piece, seen: set[bytes] | None = None) -> Record:
+    def record(self, piece: Piece, seen: set[bytes] | None = None) -> Record:
         """One card as a record.
 
         Args:
             seen: digests of the ids before it, to which its own is added; None asks for no check.
         """
-        place = f"{self._where}:{piece.number}"
+        place = f"{self._where}:{self._before + piece.number}"
         try:
             found = native_fields(piece.text if piece.whole else "", self._asked)
         except DamagedCardError:
@@ -148,64 +142,39 @@ class CardFile:
             place=place if fault else None,
         )
 
-    def _id_in_damage(self, piece: _Piece) -> str | None:
+    def _id_in_damage(self, piece: Piece) -> str | None:
         """The id of a card that cannot be read whole, so that it is not taken for deleted."""
         found = _UID.search(piece.text) if self.options.id.upper() == "UID" else None
         return found[1].strip() or None if found and found[1].isprintable() else None
 
 
-class _Rewrite:
-    """One batch against one file; `fill` once, then `receipts`."""
+def new_piece(options: FilesOptions, operation: Operation) -> Piece:
+    """The card of a create.
 
-    def __init__(self, file: CardFile, operations: Sequence[Operation]) -> None:
-        self._file = file
-        self._batch: Batch[_Piece] = Batch(
-            operations, change=self._changed, unfit=lambda _: "", same=_same
-        )
+    Raises:
+        UnfitError: a value that no card can hold.
+    """
+    uid = OWN + operation.person_id
+    values = {**operation.values, (options.external_id or _PERSON): operation.person_id}
+    if options.id.upper() != "UID":
+        values[options.id] = uid
+    try:
+        return Piece(new_card(uid, values).encode(), 1, name=uid)
+    except ValueError:
+        raise UnfitError(_UNWRITABLE) from None
 
-    def fill(self, stream: IO[bytes]) -> bool:
-        """Write the new file; false when it would be the old one."""
-        seen: set[bytes] = set()
-        last = b""
-        for piece in self._file.pieces():
-            kept: _Piece | None = piece
-            if piece.number:
-                kept = self._batch.applied(piece, self._file.record(piece, seen))
-            raw = kept.raw if kept is not None else b""
-            stream.write(raw)
-            last = raw or last
-        made = self._batch.created(self._made)
-        if made and last and not last.endswith(b"\n"):
-            stream.write(b"\r\n")
-        for piece in made:
-            stream.write(piece.raw)
-        return self._batch.changed
 
-    def receipts(self) -> list[Receipt]:
-        """One receipt each, in the order of the operations."""
-        return self._batch.receipts()
+def changed_piece(piece: Piece, values: Values) -> Piece:
+    """A card with other values; the very piece when it has them already.
 
-    def _changed(self, piece: _Piece, record: Record, values: Values) -> tuple[_Piece, Record]:
-        try:
-            raw = edited(piece.text, values).encode()
-        except ValueError:
-            raise UnfitError(_UNWRITABLE) from None
-        if raw == piece.raw:
-            return piece, record
-        piece = replace(piece, raw=raw)
-        return piece, self._file.record(piece)
-
-    def _made(self, operation: Operation) -> tuple[_Piece, Record]:
-        options = self._file.options
-        uid = OWN + operation.person_id
-        values = {**operation.values, (options.external_id or _PERSON): operation.person_id}
-        if options.id.upper() != "UID":
-            values[options.id] = uid
-        try:
-            piece = _Piece(new_card(uid, values).encode(), 1)
-        except ValueError:
-            raise UnfitError(_UNWRITABLE) from None
-        return piece, self._file.record(piece)
+    Raises:
+        UnfitError: a value that no card can hold.
+    """
+    try:
+        raw = edited(piece.text, values).encode()
+    except ValueError:
+        raise UnfitError(_UNWRITABLE) from None
+    return piece if raw == piece.raw else replace(piece, raw=raw)
 
 
 def _text(value: Native) -> str | None:
@@ -217,10 +186,3 @@ def _own(remote_id: str | None) -> str | None:
     if remote_id is None or not remote_id.startswith(OWN):
         return None
     return remote_id.removeprefix(OWN) or None
-
-
-def _same(wanted: Mapping[str, Native | ListPatch], found: Mapping[str, Native]) -> bool:
-    return all(
-        not isinstance(value, ListPatch) and same_native(found.get(name), value)
-        for name, value in wanted.items()
-    )
