@@ -83,3 +83,11 @@ def test_files_with_the_same_columns_agree_and_others_do_not(
     after: list[str], before: list[str]
 ) -> None:
     assert bool(drift_notes("b", after, "a", before)) == (set(after) != set(before))
+
+
+def test_a_new_column_is_the_new_name_of_one_column_only() -> None:
+    notes = drift_notes("b.csv", ["email"], "a.csv", ["e-mail", "emails"])
+    assert notes == (
+        "b.csv probably calls 'e-mail' of a.csv 'email' now",
+        "b.csv lacks 'emails', which a.csv has",
+    )
