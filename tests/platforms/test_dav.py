@@ -266,6 +266,8 @@ def test_a_short_pause_is_kept_and_a_long_one_is_handed_on(hostile: Hostile, wri
         Said(200) if len(hostile.asked) > 1 else Said(429, b"", {"Retry-After": "1"})
     )
     assert call().status == 200
+    assert (dav.effort.calls, dav.effort.retries) == (2, 1)
+    assert dav.effort.throttled_s > 0  # waits are skipped in tests
     hostile.asked.clear()
     hostile.answer = lambda asked: Said(503, b"", {"Retry-After": "3600"})
     error = caught(call, Throttled, "wait 3600 s")

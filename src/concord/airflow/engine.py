@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from concord.platforms.effort import Effort
 
 if TYPE_CHECKING:
     from concord.assets.point import Point
@@ -34,6 +36,8 @@ class Attempt:
         map_index: -1 for a task that is not mapped.
         try_number: 1-based.
         ol_run: id of this try's OpenLineage run, if there is one.
+        whole: the embedded run that it is part of, if there is one.
+        effort: takes in what its calls to platforms take, also when it fails.
     """
 
     job: str
@@ -43,6 +47,8 @@ class Attempt:
     map_index: int = -1
     try_number: int = 1
     ol_run: str | None = None
+    whole: str | None = None
+    effort: Effort = field(default_factory=Effort, compare=False)
 
     @property
     def run_id(self) -> str:
@@ -235,12 +241,14 @@ def _context(
             job=attempt.job,
             ol_run=attempt.ol_run,
             try_number=attempt.try_number,
+            whole=attempt.whole,
         ),
         lake=_lake(project),
         record_key=key,
         connect=_connect,
         now=lambda: datetime.now(UTC),
         tell=tell,
+        effort=attempt.effort,
     )
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["EVENTS", "ORDER", "STOP", "Event", "Order", "tell"]
+__all__ = ["EVENTS", "ORDER", "RUN", "STOP", "Event", "Order", "tell"]
 
 EVENTS = "CONCORD_EVENTS"
 ORDER = "CONCORD_ORDER"
+RUN = "CONCORD_RUN"
 STOP = "CONCORD_STOP"
 
 

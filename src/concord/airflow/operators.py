@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,8 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from concord.airflow.engine import Attempt, Engine
 from concord.airflow.foreign import translated
-from concord.airflow.messages import Event, tell
+from concord.airflow.messages import RUN, Event, tell
+from concord.platforms.effort import Effort
 
 if TYPE_CHECKING:
     from concord.airflow.lineage import Told
@@ -72,6 +74,7 @@ class StepOperator(BaseOperator):
         self.dataset = dataset
         self.withdrawals = withdrawals
         self.chunks = chunks
+        self._effort = Effort()
         self._project: Project | None = None
         self._result: Result | None = None
         self._failure: ConcordError | None = None
@@ -139,6 +142,8 @@ class StepOperator(BaseOperator):
             map_index=-1 if ti.map_index is None else ti.map_index,
             try_number=ti.try_number,
             ol_run=_openlineage_run(ti),
+            whole=os.environ.get(RUN),
+            effort=self._effort,
         )
 
     def _publish(self, result: Result, context: Any) -> None:

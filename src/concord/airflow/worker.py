@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from concord.airflow.engine import Engine, Incident
 from concord.airflow.foreign import import_error
-from concord.airflow.messages import ORDER, STOP, Event, Order, tell
+from concord.airflow.messages import ORDER, RUN, STOP, Event, Order, tell
 from concord.airflow.plans import DagPlan, most_upstream, plan_all
 from concord.airflow.processes import die_with_parent, one_at_a_time
 from concord.airflow.sweep import SWEEP, ask
@@ -50,6 +50,7 @@ class _Run:
         self.order = order
         self.sweep = sweep
         self.began_at = datetime.now(UTC)
+        os.environ[RUN] = f"{self.began_at:%Y-%m-%dT%H:%M:%S}"
         self.blind = False
         self.untold = False
         self.moved = False

@@ -29,12 +29,14 @@ class RunId:
         id: names the task instance; the same for all its tries, another one for every run.
         job: the project's job, for example ``clean.crm``.
         ol_run: this try's OpenLineage run.
+        whole: the run of the whole graph that this is part of, where somebody started one.
     """
 
     id: str
     job: str
     ol_run: str | None = None
     try_number: int = 1
+    whole: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

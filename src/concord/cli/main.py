@@ -72,6 +72,7 @@ def assembled() -> typer.Typer:
         maintain,
         platform,
         run,
+        runs,
         sync,
         up,
     )
@@ -82,6 +83,7 @@ def assembled() -> typer.Typer:
     app.command("up")(up.up)
     app.command("deploy")(deploy.deploy)
     app.command("maintain")(maintain.maintain)
+    app.add_typer(runs.app, name="runs")
     app.add_typer(platform.app, name="platform")
     app.add_typer(dataset.app, name="dataset")
     app.add_typer(contract.app, name="contract")

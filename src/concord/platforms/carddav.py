@@ -33,6 +33,7 @@ from concord.platforms.connection import Connection
 from concord.platforms.dav import Dav
 from concord.platforms.dav_xml import DAV, multistatus, propfind
 from concord.platforms.declaration import CardDavOptions, PlatformDeclaration
+from concord.platforms.effort import Effort
 from concord.platforms.natives import native_fields
 from concord.platforms.vcard import MULTIVALUED, is_native
 from concord.platforms.vcard_names import native_fault
@@ -79,6 +80,11 @@ class CardDav:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    @property
+    def effort(self) -> Effort:
+        """See `Platform.effort`."""
+        return self._dav.effort
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from concord.errors import (
 )
 from concord.platforms.connection import Connection, patience_s
 from concord.platforms.dav_line import Line
+from concord.platforms.effort import Effort
 
 __all__ = ["Answer", "Dav", "start_of"]
 
@@ -78,13 +80,13 @@ def start_of(connection: Connection) -> str:
 
 
 class Dav:
-    """Requests to one origin; counts them in `calls`."""
+    """Requests to one origin; counts them in `effort`."""
 
     def __init__(
         self, platform: str, connection: Connection, *, largest_answer: int = _LARGEST_ANSWER
     ) -> None:
         self.platform = platform
-        self.calls = 0
+        self.effort = Effort()
         self._largest = largest_answer
         self._patience_s = patience_s(platform, connection)
         self._line = Line()
@@ -106,6 +108,11 @@ class Dav:
             trust_env=secure,  # a proxy would see a login sent in plain text
             headers={"Accept-Encoding": "identity", "User-Agent": "concord"},
         )
+
+    @property
+    def calls(self) -> int:
+        """Requests so far."""
+        return self.effort.calls
 
     @property
     def start(self) -> str:
@@ -170,20 +177,29 @@ class Dav:
         *,
         reading: bool,
     ) -> tuple[Answer, str | None]:
+        asked_at: float | None = None
         for attempt in stamina.retry_context(
             on=_again_after(reading=reading),
             attempts=_TRIES,
             timeout=self._patience_s,
             wait_initial=0.2,
         ):
+            if attempt.num > 1:
+                self.effort.retries += 1
+                self.effort.throttled_s += time.monotonic() - asked_at if asked_at else 0.0
             with attempt:
-                return self._once(method, path, body, headers)
+                asked_at = None
+                try:
+                    return self._once(method, path, body, headers)
+                except Throttled:
+                    asked_at = time.monotonic()
+                    raise
         raise AssertionError("unreachable")
 
     def _once(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[Answer, str | None]:
-        self.calls += 1
+        self.effort.calls += 1
         url = f"{self._start.partition('://')[0]}://{urlsplit(self._start).netloc}{path}"
         watched = {"trace": self._line.trace}
         failure: ConcordError | None = None
@@ -222,6 +238,7 @@ class Dav:
                 raise UnreadableInput(
                     self.platform, f"an answer of more than {self._largest // 1024} KiB"
                 )
+        self.effort.bytes_in += len(body)
         return bytes(body)
 
     def _insist(self, answer: Answer, pause: float | None) -> None:

@@ -37,6 +37,7 @@ from concord.platforms.connection import Connection
 from concord.platforms.csv_encoding import known_encoding
 from concord.platforms.declaration import FilesOptions, PlatformDeclaration
 from concord.platforms.files_drift import drift_notes
+from concord.platforms.effort import Effort
 from concord.platforms.files_folder import Folder, Found
 from concord.platforms.files_formats import Content, opened_content
 from concord.platforms.natives import native_fields
@@ -77,6 +78,7 @@ class Files:
         if options.encoding is not None and not known_encoding(options.encoding):
             raise PlatformRefused(name, f"no text encoding is called {options.encoding!r}")
         self.name = name
+        self.effort = Effort()
         self._options = options
         self._natives = native_fields(declaration)
         cards = options.written_as == "vcard"
@@ -167,6 +169,8 @@ class Files:
     @contextmanager
     def _sheet(self) -> Iterator[tuple[Found, Content]]:
         with self._folder.newest() as found:
+            self.effort.calls += 1
+            self.effort.bytes_in += found.stat.st_size
             try:
                 content = opened_content(found, self._options, self._natives, self._folder)
             except UnreadableInput as error:

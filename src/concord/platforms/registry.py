@@ -17,7 +17,11 @@ _GROUP = "concord.platforms"
 
 
 class Platform(Source, Sink, Protocol):
-    """One opened platform: reads, writes, and is closed at the end of a `with`."""
+    """One opened platform: reads, writes, and is closed at the end of a `with`.
+
+    A connector that counts what its calls take shows it in an attribute ``effort``
+    (`concord.platforms.effort.Effort`); of one that has none its own calls are counted.
+    """
 
     def __enter__(self) -> Self: ...
 

@@ -35,6 +35,7 @@ from concord.platforms.base import (
 )
 from concord.platforms.connection import Connection
 from concord.platforms.declaration import PlatformDeclaration, SqlOptions
+from concord.platforms.effort import Effort
 from concord.platforms.natives import native_fields
 from concord.platforms.sql_records import live_owners, records_by_id
 from concord.platforms.sql_session import Row, Session
@@ -96,6 +97,11 @@ class Sql:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def effort(self) -> Effort:
+        """See `Platform.effort`."""
+        return self._session.effort
 
     def close(self) -> None:
         """Close the connection."""

@@ -18,6 +18,7 @@ from psycopg.adapt import Loader
 
 from concord.errors import ConcordError, PlatformDown, PlatformRefused, UnreadableInput
 from concord.platforms.connection import Connection, patience_s
+from concord.platforms.effort import Effort
 
 __all__ = ["Row", "Session", "is_refusal_of_a_row"]
 
@@ -96,13 +97,18 @@ class _Patient(psycopg.Connection[Row]):
 
 
 class Session:
-    """A connection that is made when it is first used, and made again after it broke."""
+    """A connection that is made when it is first used, and made again after it broke.
+
+    Attributes:
+        effort: queries, and transactions that may write; of what came back the texts.
+    """
 
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
         self._address = connection
         self._patience_s = patience_s(name, connection)
         self._open: _Patient | None = None
+        self.effort = Effort()
 
     def close(self) -> None:
         """Close the connection; harmless when there is none."""
@@ -119,6 +125,7 @@ class Session:
         self, connection: _Patient, query: sql.Composed, parameters: Sequence[object]
     ) -> list[Row]:
         """All rows, taken one by one: a server that never ends must not fill the memory."""
+        self.effort.calls += 1
         found: list[Row] = []
         letters = 0
         connection.until = time.monotonic() + connection.patience_s
@@ -132,6 +139,7 @@ class Session:
                         raise UnreadableInput(self.name, "an answer far larger than was asked for")
         finally:
             connection.until = None
+            self.effort.bytes_in += letters
         return found
 
     @contextmanager
@@ -140,6 +148,7 @@ class Session:
 
         Constraints are checked by statement, so that none is left to fail the commit.
         """
+        self.effort.calls += 1
         with self._translated(), self._connection().transaction() as transaction:
             connection = transaction.connection
             connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE")

@@ -13,6 +13,7 @@ from concord.assets.snapshot import Published
 from concord.assets.table import Lake, Table
 from concord.errors import NotDeployed
 from concord.platforms.connection import Connection
+from concord.platforms.effort import Effort
 from concord.project import Project
 
 __all__ = ["Context", "Progress", "Result", "keyed_hash"]
@@ -75,6 +76,7 @@ class Context:
         now: the clock, aware UTC.
         tell: takes progress; must be cheap.
         at: called before and after every commit and every platform call.
+        effort: takes in what the calls to platforms took.
     """
 
     project: Project
@@ -85,6 +87,7 @@ class Context:
     now: Callable[[], datetime]
     tell: Callable[[Progress], None]
     at: At = unwatched
+    effort: Effort = field(default_factory=Effort, compare=False)
 
     def open(self, dataset: str) -> Table:
         """The dataset's table as it is now, if it is deployed as declared.

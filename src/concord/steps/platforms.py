@@ -92,4 +92,8 @@ def opened(ctx: Context, platform: str, slots: Collection[int] = EVERY_SLOT) -> 
         turn(ctx, platform, slots),
         open_platform(platform, declaration, connection, ctx.project.root) as found,
     ):
-        yield Watched(found, platform, ctx.at)
+        watched = Watched(found, platform, ctx.at)
+        try:
+            yield watched
+        finally:
+            ctx.effort.add(watched.effort)

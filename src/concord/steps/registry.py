@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from concord.errors import UsageError
@@ -47,8 +48,10 @@ def run_step(name: str, ctx: Context, *, platform: str | None = None, **options:
 
 def _run(name: str, ctx: Context, platform: str | None, options: dict[str, Any]) -> Result:
     from concord.steps.alarms import measured, watch
+    from concord.platforms.effort import Effort
     from concord.steps.runs import record_failure, record_run
 
+    total, ctx = ctx.effort, replace(ctx, effort=Effort())
     module = importlib.import_module(f"concord.steps.{name}")
     step = getattr(module, name)
     wall, cpu = time.monotonic(), time.process_time()
@@ -59,6 +62,8 @@ def _run(name: str, ctx: Context, platform: str | None, options: dict[str, Any])
             ctx, name, platform, wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu
         )
         raise
+    finally:
+        total.add(ctx.effort)
     now = measured(result, time.monotonic() - wall)
     past = record_run(ctx, result, now, cpu_s=time.process_time() - cpu)
     watch(ctx, result, now, past)

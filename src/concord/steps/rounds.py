@@ -107,7 +107,7 @@ def _do(
         before(job)
     name = f"{job.platform or _team(job) or job.step}/{run_id}/{job.step}/-1"
     try:
-        mine = replace(ctx, run=RunId(name, job.name))
+        mine = replace(ctx, run=RunId(name, job.name, whole=run_id.rpartition(".")[0]))
         run.results.append(run_step(job.step, mine, platform=job.platform, **options))
     except (LostRace, Overtaken):
         return  # another run was first; the next round sees what is left

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from concord.assets.snapshot import append
+from concord.assets.snapshot import Published, append
 from concord.assets.table import Table
 from concord.steps.context import Context, Result
 from concord.steps.tables import frame_schema
 from concord.steps.usual import REMEMBERED, Measures
 
-__all__ = ["read_at", "record_failure", "record_run", "unread"]
+__all__ = ["FAILED", "read_at", "record_failure", "record_run", "unread"]
 
-_FAILED = "failed"
+FAILED = "failed"
+"""The outcome of a try that raised."""
+
 _RECENT = "recent"
 _UNREAD, _READ = 0, 1
 
@@ -30,12 +33,31 @@ _UNREAD, _READ = 0, 1
 def record_run(ctx: Context, result: Result, now: Measures, *, cpu_s: float) -> list[Measures]:
     """Append the step's rows; a repeated try of the same task instance leaves its own.
 
+    What the step took as a whole stands in its first row.
+
     Returns:
         What its last runs came to, oldest first; none once the log has forgotten them.
     """
     table = ctx.open("ops/runs")
     past = _recent(table, ctx.run.job)
-    rows = _rows(ctx, result, now.wall_s, cpu_s)
+    took = {
+        "rows_in": result.rows_in,
+        "quarantined": result.quarantined,
+        "reads": result.reads,
+        "writes": result.writes,
+        "wall_s": now.wall_s,
+        "cpu_s": cpu_s,
+        **asdict(ctx.effort),
+    }
+    rows = [
+        {
+            **_who(ctx, result.step, result.platform),
+            **(_published(one) if one else {}),
+            **(took if number == 0 else {}),
+            "run_step": f"{_name(ctx)}/{number}",
+        }
+        for number, one in enumerate(result.published or (None,))
+    ]
     facts: dict[str, int | None] = {**_reading(result.step, result.platform, _READ)}
     facts[_last(ctx.run.job)] = None
     facts |= {_read_at(name): int(ctx.now().timestamp()) for name in _read_by(result)}
@@ -48,9 +70,15 @@ def record_failure(
     ctx: Context, step: str, platform: str | None, *, wall_s: float, cpu_s: float
 ) -> None:
     """Append one row for a try that raised; a lake that refuses it hides no other error."""
-    name = f"{_name(ctx)}/{_FAILED}"
-    counts = (None,) * 7
-    row = (name, ctx.run.id, step, platform, ctx.now(), None, None, _FAILED, *counts, wall_s, cpu_s)
+    name = f"{_name(ctx)}/{FAILED}"
+    row = {
+        **_who(ctx, step, platform),
+        "run_step": name,
+        "outcome": FAILED,
+        "wall_s": wall_s,
+        "cpu_s": cpu_s,
+        **asdict(ctx.effort),
+    }
     with contextlib.suppress(Exception):
         _append(ctx, ctx.open("ops/runs"), [row], f"runs|{name}", _reading(step, platform, _UNREAD))
 
@@ -87,12 +115,12 @@ def _last(job: str) -> str:
 def _append(
     ctx: Context,
     table: Table,
-    rows: list[tuple[Any, ...]],
+    rows: list[dict[str, Any]],
     marker: str,
     facts: Mapping[str, int | None],
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    frame = pl.DataFrame(rows, schema=frame_schema(ctx.project, "ops/runs"), orient="row")
+    frame = pl.DataFrame(rows, schema=dict(frame_schema(ctx.project, "ops/runs")), orient="row")
     append(table, frame, run=ctx.run, marker=marker, facts=facts, extra=extra)
 
 
@@ -108,30 +136,18 @@ def _name(ctx: Context) -> str:
     return f"{ctx.run.id}/{ctx.run.try_number}"
 
 
-def _rows(ctx: Context, result: Result, wall_s: float, cpu_s: float) -> list[tuple[Any, ...]]:
-    published = result.published or (None,)
-    rows = []
-    for number, one in enumerate(published):
-        first = number == 0
-        rows.append(
-            (
-                f"{_name(ctx)}/{number}",
-                ctx.run.id,
-                result.step,
-                result.platform,
-                ctx.now(),
-                one.dataset if one else None,
-                one.version if one else None,
-                one.outcome if one else None,
-                one.rows if one else None,
-                one.upserted if one else None,
-                one.deleted if one else None,
-                result.rows_in if first else None,
-                result.quarantined if first else None,
-                result.reads if first else None,
-                result.writes if first else None,
-                wall_s if first else None,
-                cpu_s if first else None,
-            )
-        )
-    return rows
+def _who(ctx: Context, step: str, platform: str | None) -> dict[str, Any]:
+    return {
+        "run": ctx.run.id,
+        "whole_run": ctx.run.whole,
+        "step": step,
+        "platform": platform,
+        "at": ctx.now(),
+    }
+
+
+def _published(one: Published) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in _OF_A_DATASET}
+
+
+_OF_A_DATASET = ("dataset", "version", "outcome", "rows", "upserted", "deleted")

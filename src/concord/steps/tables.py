@@ -117,6 +117,12 @@ _OPS: Mapping[str, Mapping[str, pl.DataType]] = {
         "writes": pl.Int64(),
         "wall_s": pl.Float64(),
         "cpu_s": pl.Float64(),
+        "calls": pl.Int64(),
+        "retries": pl.Int64(),
+        "throttled_s": pl.Float64(),
+        "batch_s": pl.Float64(),
+        "bytes_in": pl.Int64(),
+        "whole_run": pl.String(),
     },
     "ops/incidents": {
         "incident_id": pl.String(),
