@@ -52,14 +52,14 @@ def worker() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def run(worker: list[str]) -> Callable[[Path], RunReport]:
+def run(worker: list[str]) -> Callable[..., RunReport]:
     """Run a throwaway project to its end."""
 
-    def to_the_end(root: Path) -> RunReport:
+    def to_the_end(root: Path, **more: str) -> RunReport:
         return run_in_front(
             root,
             root / ".concord" / "airflow",
-            extra={"PYTHONPATH": str(THROWAWAY)},
+            extra={"PYTHONPATH": str(THROWAWAY), **more},
             console=Console(file=io.StringIO()),
             command=worker,
         )

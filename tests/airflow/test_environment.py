@@ -13,6 +13,7 @@ SHELL = {
     "PATH": "/bin",
     "AIRFLOW_CONN_CRM": "postgresql://crm",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://production",
+    "AIRFLOW__METRICS__STATSD_ON": "True",
     "AIRFLOW__SECRETS__BACKEND": "vault",
 }
 
@@ -22,7 +23,7 @@ def test_another_installations_database_is_out_of_reach(tmp_path):
     assert found["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith(f"sqlite:///{tmp_path}")
 
 
-def test_connections_and_secrets_backends_are_kept(tmp_path):
+def test_connections_secrets_backends_and_where_metrics_go_are_kept(tmp_path):
     found = airflow_environment(tmp_path, tmp_path / "state", inherited=SHELL)
     kept = {name: found[name] for name in SHELL if "DATABASE" not in name}
     assert kept == {name: value for name, value in SHELL.items() if "DATABASE" not in name}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from concord.airflow.front import RunReport
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(120)]
 
-Run = Callable[[Path], RunReport]
+Run = Callable[..., RunReport]
 
 
 def dataset(root: Path, name: str) -> dict[str, Any]:
@@ -33,8 +35,43 @@ def lineage_events(root: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="class")
-def runs(project: Path, run: Run) -> tuple[Path, RunReport, int, RunReport, int]:
-    first = run(project)
+def statsd() -> Iterator[socket.socket]:
+    """A StatsD server that keeps what it is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        yield server
+
+
+def sent(server: socket.socket) -> Counter[str]:
+    """Our counters added up by name."""
+    told: Counter[str] = Counter()
+    with suppress(BlockingIOError):
+        while True:
+            name, _, value = server.recv(4096).decode().partition(":")
+            if name.startswith("airflow.concord."):
+                told[name] += float(value.removesuffix("|c"))
+    return told
+
+
+def log_lines(root: Path, task: str) -> list[dict[str, Any]]:
+    """What Concord itself logged in the tasks of that name."""
+    files = (root / ".concord" / "airflow" / "logs").rglob(f"task_id={task}/*.log")
+    lines = (json.loads(line) for one in files for line in one.read_text().splitlines())
+    return [line for line in lines if line.get("logger", "").startswith("concord.")]
+
+
+@pytest.fixture(scope="class")
+def runs(
+    project: Path, run: Run, statsd: socket.socket
+) -> tuple[Path, RunReport, int, RunReport, int]:
+    metrics = {
+        "STATSD_ON": "True",
+        "STATSD_PORT": str(statsd.getsockname()[1]),
+        "METRICS_ALLOW_LIST": "concord",
+    }
+    first = run(project, **{f"AIRFLOW__METRICS__{name}": said for name, said in metrics.items()})
     events = rows(project, "select count(*) from asset_event")[0][0]
     second = run(project)
     return (
@@ -99,6 +136,27 @@ class TestTwoRuns:
         ]
         assert [event["job"]["namespace"] for event in done] == ["throwaway"]
         assert done[0]["outputs"][0]["facets"]["version"]["datasetVersion"] == "0"
+
+    def test_what_each_step_took_reaches_airflows_metrics(self, runs, statsd):
+        told = sent(statsd)
+        named = {name: value for name, value in told.items() if name.endswith(".extract.a")}
+        assert named == {
+            "airflow.concord.rows.extract.a": 1,
+            "airflow.concord.calls.extract.a": 3,
+            "airflow.concord.retries.extract.a": 1,
+            "airflow.concord.throttled_seconds.extract.a": 0.5,
+            "airflow.concord.batch_seconds.extract.a": 0.25,
+        }
+        assert told["airflow.concord.rows.survivorship"] == 1
+        every = [value for name, value in told.items() if name.startswith("airflow.concord.calls.")]
+        assert told["airflow.concord.calls"] == sum(every)
+
+    def test_a_line_of_the_log_says_which_step_dataset_run_and_try_it_is_of(self, runs):
+        lines = log_lines(runs[0], "clean")
+        assert {(one["step"], one["dataset"], one["try_number"]) for one in lines} == {
+            ("clean", f"clean/{p}", 1) for p in "abc"
+        }
+        assert all(one["run"].startswith("clean_") and one["whole_run"] for one in lines)
 
     def test_nothing_ran_by_the_calendar(self, runs):
         kinds = {kind for (kind,) in rows(runs[0], "select distinct run_type from dag_run")}

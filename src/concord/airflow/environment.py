@@ -19,7 +19,7 @@ __all__ = ["RECORD_KEY_FILE", "airflow_environment", "command_environment", "ope
 RECORD_KEY_FILE = "CONCORD_RECORD_KEY_FILE"
 """Variable that names the project's own record key, in an Airflow that is Concord's own only."""
 
-_KEPT = ("AIRFLOW__SECRETS__", "AIRFLOW__OPENLINEAGE__TRANSPORT")
+_KEPT = ("AIRFLOW__METRICS__", "AIRFLOW__OPENLINEAGE__TRANSPORT", "AIRFLOW__SECRETS__")
 _SOMEBODYS_OWN = (
     "AIRFLOW_HOME",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
@@ -51,7 +51,8 @@ def airflow_environment(
     """All variables of an embedded Airflow process.
 
     Airflow settings of the surrounding shell are dropped: an embedded run must never reach a
-    database that belongs to another installation. Connections and secrets backends are kept.
+    database that belongs to another installation. Connections, secrets backends and where metrics
+    go are kept.
 
     Args:
         root: the project.

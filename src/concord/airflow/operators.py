@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from concord.airflow.engine import Attempt, Engine
 from concord.airflow.foreign import translated
 from concord.airflow.messages import RUN, Event, tell
+from concord.airflow.metrics import send
 from concord.platforms.effort import Effort
 
 if TYPE_CHECKING:
@@ -85,7 +86,25 @@ class StepOperator(BaseOperator):
         return f"{self.step}.{self.platform}" if self.platform else self.step
 
     def execute(self, context: Any) -> Any:
-        """Run the step and publish what it published."""
+        """Run the step and publish what it published.
+
+        Every line logged meanwhile carries step, platform, dataset, run and try.
+        """
+        with structlog.contextvars.bound_contextvars(**self._where(context)):
+            return self._executed(context)
+
+    def _where(self, context: Any) -> dict[str, Any]:
+        attempt = self._attempt(context)
+        return {
+            "step": self.step,
+            "platform": self.platform,
+            "dataset": None,
+            "run": attempt.run_id,
+            "whole_run": attempt.whole,
+            "try_number": attempt.try_number,
+        }
+
+    def _executed(self, context: Any) -> Any:
         if self.withdrawals and not context["ti"].xcom_pull(task_ids="plan", key=_WITHDRAWALS):
             raise AirflowSkipException("nothing to withdraw")
         began = time.monotonic()
@@ -96,6 +115,12 @@ class StepOperator(BaseOperator):
             raise KeyboardInterrupt from None
         except BaseException as error:  # a panic of Rust is no Exception
             failure = translated(error, self.job)
+        send(
+            step=self.step,
+            platform=self.platform,
+            rows=_changed(self._result),
+            effort=self._effort,
+        )
         if failure is not None:
             self._failure = failure
             raise failure
@@ -115,6 +140,8 @@ class StepOperator(BaseOperator):
     def _run(self, context: Any) -> None:
         assert self.dag is not None
         self._project = self.engine.project(self.engine.root(self.dag.fileloc))
+        dataset = _main(self._project.job(self.job).writes)
+        structlog.contextvars.bind_contextvars(dataset=dataset)
         self._result = self.engine.run(
             self._project,
             self._attempt(context),
@@ -205,6 +232,17 @@ def _chunks(result: Result) -> list[dict[str, int]]:
         skipped: Any = DownstreamTasksSkipped
         raise skipped(tasks=["deliver", "acknowledge"])
     return [{"chunk": chunk, "of": chunks} for chunk in range(chunks)]
+
+
+def _main(writes: Sequence[str]) -> str | None:
+    """The dataset that a job is there for: the last that is no quarantine."""
+    return next((one for one in reversed(writes) if not one.startswith("quarantine/")), None)
+
+
+def _changed(result: Result | None) -> int:
+    """Rows written and deleted by this try."""
+    published = result.published if result is not None else ()
+    return sum(one.upserted + one.deleted for one in published if one.outcome == "written")
 
 
 _LOGGED = ("reads", "writes", "rows_in", "quarantined", "seconds")

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from concord.airflow.engine import Engine
+from concord.platforms.effort import Effort
 
 PLATFORMS = ("a", "b", "c")
 
@@ -143,6 +144,8 @@ class Throwaway(Engine):
         tell(SimpleNamespace(done=1, total=1, unit="records"))
         with (project.root / "runs.jsonl").open("a") as file:
             file.write(json.dumps({"job": job.name, "try": attempt.try_number, **options}) + "\n")
+        if job.platform:
+            attempt.effort.add(Effort(calls=3, retries=1, throttled_s=0.5, batch_s=0.25))
         published = _publish(project.root, job)
         facts = {}
         if job.step == "plan" and published[0].outcome == "written":
