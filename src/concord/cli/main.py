@@ -74,6 +74,7 @@ def assembled() -> typer.Typer:
         run,
         runs,
         sync,
+        trace,
         up,
     )
 
@@ -84,6 +85,7 @@ def assembled() -> typer.Typer:
     app.command("deploy")(deploy.deploy)
     app.command("maintain")(maintain.maintain)
     app.add_typer(runs.app, name="runs")
+    app.command("trace")(trace.trace)
     app.add_typer(platform.app, name="platform")
     app.add_typer(dataset.app, name="dataset")
     app.add_typer(contract.app, name="contract")

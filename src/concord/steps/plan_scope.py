@@ -18,7 +18,17 @@ from concord.errors import UsageError
 from concord.jobs import CONSENTS, CROSSWALK, GOLDEN
 from concord.sync.operations import new_record
 
-__all__ = ["COVERED", "TERMS", "WEIGHED", "Scope", "concerned", "owned", "roots", "weighed"]
+__all__ = [
+    "COVERED",
+    "TERMS",
+    "WEIGHED",
+    "Scope",
+    "concerned",
+    "owned",
+    "roots",
+    "scope_of",
+    "weighed",
+]
 
 TERMS = "terms"
 """The cursor on everything declared that a plan depends on."""
@@ -87,6 +97,15 @@ def concerned(
     persons = pl.concat([persons, theirs]).unique()
     every = held.filter(pl.col("owner").is_in(persons.implode()))["record_id"]
     records = pl.concat([records, every]).unique()
+    return Scope(persons, records, frozenset(behind))
+
+
+def scope_of(inputs: Mapping[str, Table], platform: str, persons: pl.Series) -> Scope:
+    """These people and their records, whatever happened since the last plan."""
+    raw = inputs[f"raw/{platform}"]
+    behind = _ids(raw, weighed(inputs, platform), raw.version)
+    held = owned(inputs, platform)
+    records = held.filter(pl.col("owner").is_in(persons.implode()))["record_id"]
     return Scope(persons, records, frozenset(behind))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Lookup
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,7 @@ from concord.steps.raw_rows import canonical_values, jsonable
 from concord.sync.base import Base
 from concord.sync.cells import Key, Stamp, cells_of
 from concord.sync.gates import hold_mass_changes
-from concord.sync.mapped import ClaimColumn
+from concord.sync.mapped import ClaimColumn, Mapped
 from concord.sync.operations import PlannedOperation, new_record
 from concord.sync.plan import plan_platform
 from concord.sync.settle import approvals
@@ -27,7 +28,7 @@ from concord.sync.unique import holders_of, values_held
 from concord.sync.values import load
 from concord.sync.view import KnownRecord, Person, Side, Terms, owners
 
-__all__ = ["covered", "planned_operations"]
+__all__ = ["Sides", "audience", "covered", "planned_operations", "sides"]
 
 _NOBODYS = ("id.missing", "id.duplicate")
 """Faults of rows that no record can be told by."""
@@ -42,6 +43,29 @@ def planned_operations(
         inputs: what the plan reads, at pinned versions.
         current: the plan as it stands.
     """
+    known = sides(ctx, platform, inputs, scope, plan_no=current.version + 1)
+    old, approved = _old(inputs[f"sync/{platform}/receipts"], current)
+    ops = plan_platform(
+        known.persons, known.side, known.terms, known.mapped, old=old, approved=approved
+    )
+    copies, live = _counts(inputs[f"raw/{platform}"])
+    return hold_mass_changes(ops, copies=copies, records=live)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What a plan of one platform is made from."""
+
+    persons: Lookup[str, Person]
+    side: Side
+    terms: Terms
+    mapped: Mapped
+
+
+def sides(
+    ctx: Context, platform: str, inputs: Lookup[str, Table], scope: Scope, *, plan_no: int
+) -> Sides:
+    """The tables as values, of those in *scope*."""
     declaration = ctx.project.platform(platform)
     mapping = mapping_for(ctx, platform)
     persons = _persons(ctx, platform, inputs, scope.persons)
@@ -59,7 +83,7 @@ def planned_operations(
         holders=_holders(inputs[f"raw/{platform}"], mapping, persons.values(), records),
     )
     terms = Terms(
-        plan_no=current.version + 1,
+        plan_no=plan_no,
         covered=covered(ctx, inputs),
         status=_status(inputs, _addresses(mapping, records, persons.values())),
         hashed=lambda text: ctx.hash("operation", text),
@@ -67,10 +91,7 @@ def planned_operations(
         delivery=ctx.project.delivers(platform),
         direction=declaration.direction,
     )
-    old, approved = _old(inputs[f"sync/{platform}/receipts"], current)
-    ops = plan_platform(persons, side, terms, mapping.mapped, old=old, approved=approved)
-    copies, live = _counts(inputs[f"raw/{platform}"])
-    return hold_mass_changes(ops, copies=copies, records=live)
+    return Sides(persons, side, terms, mapping.mapped)
 
 
 def covered(ctx: Context, inputs: Lookup[str, Table]) -> frozenset[str]:
@@ -207,7 +228,7 @@ def _persons(
     contract = ctx.project.contract(GOLDEN)
     assert contract is not None
     golden = _within(inputs[GOLDEN], "person_id", wanted)
-    inside = set(golden.filter(_audience(ctx, platform, contract))["person_id"].to_list())
+    inside = set(golden.filter(*audience(ctx, platform, contract))["person_id"].to_list())
     flags = {_claim(contract, name): name for name in contract.role("consent")}
     columns = list(contract_columns(contract))
     found = {}
@@ -238,7 +259,7 @@ def _stamps(sources: Any) -> dict[Key, Stamp]:
     }
 
 
-def _audience(ctx: Context, platform: str, contract: Contract) -> pl.Expr:
+def audience(ctx: Context, platform: str, contract: Contract) -> tuple[pl.Expr, pl.Expr]:
     """Who belongs to the platform: its condition, and consent where its purpose rests on it."""
     declaration = ctx.project.platform(platform)
     living = pl.col("deleted_at").is_null()
@@ -246,9 +267,9 @@ def _audience(ctx: Context, platform: str, contract: Contract) -> pl.Expr:
         living &= pl.sql_expr(declaration.audience).fill_null(False)
     purpose = ctx.project.processing.purposes[declaration.purpose]
     if not purpose.needs_consent:
-        return living
+        return living, pl.lit(True)
     for name in contract.role("consent"):
         options = contract.column(name).options
         if (options["channel"], options["purpose"]) == (purpose.channel, declaration.purpose):
-            return living & pl.col(name).fill_null(False)
-    return pl.lit(False)
+            return living, pl.col(name).fill_null(False)
+    return living, pl.lit(False)

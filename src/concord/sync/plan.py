@@ -19,7 +19,7 @@ from concord.sync.unique import hold_doubles
 from concord.sync.values import Values
 from concord.sync.view import KnownRecord, Person, Side, Terms
 
-__all__ = ["in_order", "lead_of", "plan_platform", "unmoved"]
+__all__ = ["in_order", "lead_of", "may_create", "plan_platform", "unmoved"]
 
 
 def plan_platform(
@@ -63,6 +63,12 @@ def lead_of(records: Iterable[KnownRecord], side: Side) -> KnownRecord | None:
         return not agreed, record.person_id is not None, record.record_id
 
     return min((record for record in records if record.live), key=rank, default=None)
+
+
+def may_create(person: Person, records: Sequence[KnownRecord], terms: Terms) -> bool:
+    """Not where people have deleted the person before, copy or original."""
+    deleted = any(record.deleted_by == "them" for record in records)
+    return person.allowed and not terms.existing and not deleted
 
 
 def unmoved(ops: Iterable[PlannedOperation], moved: Collection[str]) -> list[PlannedOperation]:
@@ -145,13 +151,8 @@ class _Planning:
         if lead is not None:
             if person.allowed and lead.accepted and lead.fault is None:
                 yield from self._update(person, lead)
-        elif self._may_create(person, records):
+        elif may_create(person, records, self.terms):
             yield from self._create(person)
-
-    def _may_create(self, person: Person, records: Sequence[KnownRecord]) -> bool:
-        """Not where people have deleted the person before, copy or original."""
-        deleted = any(record.deleted_by == "them" for record in records)
-        return person.allowed and not self.terms.existing and not deleted
 
     def _update(self, person: Person, lead: KnownRecord) -> Iterator[PlannedOperation]:
         base = self.side.base.get(lead.record_id)
