@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from concord.airflow.front import RunReport, run_in_front
+from concord.airflow.messages import Order
 from concord.project import write_resolved
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="concord-airflow-"))
@@ -55,10 +56,11 @@ def worker() -> list[str]:
 def run(worker: list[str]) -> Callable[..., RunReport]:
     """Run a throwaway project to its end."""
 
-    def to_the_end(root: Path, **more: str) -> RunReport:
+    def to_the_end(root: Path, order: Order | None = None, **more: str) -> RunReport:
         return run_in_front(
             root,
             root / ".concord" / "airflow",
+            order=order,
             extra={"PYTHONPATH": str(THROWAWAY), **more},
             console=Console(file=io.StringIO()),
             command=worker,

@@ -33,7 +33,7 @@ def test_an_event_is_one_line_that_reads_back(event):
 
 @given(st.none() | st.lists(texts, max_size=3).map(tuple), st.integers(0, 9))
 def test_an_order_reads_back(first, rounds):
-    order = Order(first, {"full_refresh": True}, rounds)
+    order = Order(first, {"full_refresh": True}, rounds, first)
     assert Order.from_json(order.to_json()) == order
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from concord.airflow.plans import DagPlan, most_upstream, plan_dags
+from concord.airflow.plans import DagPlan, most_upstream, plan_dags, selected_jobs
+from concord.errors import UsageError
 from concord.jobs import CARE, GOLDEN
 from concord.project import load
 
@@ -155,3 +156,30 @@ def test_plans_need_no_airflow():
 
     code = "import sys; import concord.airflow.plans; sys.exit('airflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SYNC = tuple(
+    f"{s}.{p}"
+    for p in ("address_book", "crm", "newsletter")
+    for s in ("plan", "deliver", "acknowledge")
+)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "jobs"),
+    [
+        (("golden/contacts",), ("survivorship",)),
+        (("golden/contacts+",), ("survivorship", *SYNC, "publish.billing")),
+        (("+clean/crm", "raw/newsletter"), ("extract.crm", "extract.newsletter", "clean.crm")),
+        (("quarantine/crm",), ("clean.crm",)),
+    ],
+)
+def test_a_selection_means_the_jobs_that_make_its_datasets(reference, patterns, jobs):
+    assert selected_jobs(load(reference), patterns) == jobs
+
+
+def test_what_is_selected_and_not_there_is_told_with_what_is_like_it(reference):
+    with pytest.raises(UsageError, match="golden/contact; did you mean golden/contacts"):
+        selected_jobs(load(reference), ["+golden/contact+"])
+    with pytest.raises(UsageError, match="ops/runs: no step makes it"):
+        selected_jobs(load(reference), ["ops/runs"])

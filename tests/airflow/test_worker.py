@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from concord.airflow.front import RunReport
+from concord.airflow.messages import Order
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(120)]
 
@@ -167,6 +168,17 @@ class TestTwoRuns:
         assert [oct(one.stat().st_mode & 0o777) for one in (folder, folder / "airflow")] == [
             "0o700"
         ] * 2
+
+
+def test_a_run_of_some_jobs_leaves_the_others_to_the_next_run(project: Path, run: Run) -> None:
+    some = run(project, Order(only=("extract.a", "clean.a")))
+    assert (some.exit_code, [(e.step, e.platform) for e in some.tasks]) == (
+        0,
+        [("extract", "a"), ("clean", "a")],
+    )
+    rest = run(project)
+    assert rest.exit_code == 0
+    assert dataset(project, "sync/c/base")["content"] == 1
 
 
 @pytest.fixture(scope="class")

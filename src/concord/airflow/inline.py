@@ -17,6 +17,7 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.jobs.job import Job, run_job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.asset import AssetDagRunQueue
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
@@ -130,9 +131,18 @@ def _state(key: Any) -> str:
 
 def _nothing_left() -> bool:
     open_states = [DagRunState.QUEUED, DagRunState.RUNNING]
+    awake = select(DagModel.dag_id).where(DagModel.is_paused.is_(False))
     with create_session() as session:
-        run = session.scalar(select(DagRun.id).where(DagRun.state.in_(open_states)).limit(1))
-        bell = session.scalar(select(AssetDagRunQueue.target_dag_id).limit(1))
+        run = session.scalar(
+            select(DagRun.id)
+            .where(DagRun.state.in_(open_states), DagRun.dag_id.in_(awake))
+            .limit(1)
+        )
+        bell = session.scalar(
+            select(AssetDagRunQueue.target_dag_id)
+            .where(AssetDagRunQueue.target_dag_id.in_(awake))
+            .limit(1)
+        )
     return run is None and bell is None
 
 

@@ -22,6 +22,7 @@ class Order:
 
     Attributes:
         first: Dags to trigger first; None triggers every extract.
+        only: jobs whose Dags may run; None lets all.
         conf: parameters of those Dags' runs, for example ``{"full_refresh": true}``.
         rounds: how often the sweep may trigger Dags whose cursors are behind.
     """
@@ -29,6 +30,7 @@ class Order:
     first: tuple[str, ...] | None = None
     conf: Mapping[str, Any] = field(default_factory=dict)
     rounds: int = 4
+    only: tuple[str, ...] | None = None
 
     def to_json(self) -> str:
         """The order as the worker's environment carries it."""
@@ -39,7 +41,13 @@ class Order:
         """Read what `to_json` wrote."""
         data = json.loads(text)
         first = data["first"]
-        return cls(None if first is None else tuple(first), data["conf"], data["rounds"])
+        only = data["only"]
+        return cls(
+            None if first is None else tuple(first),
+            data["conf"],
+            data["rounds"],
+            None if only is None else tuple(only),
+        )
 
 
 @dataclass(frozen=True, slots=True)

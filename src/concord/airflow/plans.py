@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from concord.assets.graph import selected
 from concord.errors import UsageError
 from concord.jobs import CARE, GOLDEN, LEFTOVERS
 from concord.platforms.window import opening_crons
@@ -25,6 +26,7 @@ __all__ = [
     "plan_dags",
     "plan_subscriber",
     "pool_of",
+    "selected_jobs",
 ]
 
 WITHDRAW = "withdraw"
@@ -137,6 +139,31 @@ def dag_of(job: Job) -> str:
     if job.step == "publish":
         return job.name.replace(".", "_")
     return f"{step}_{job.platform}" if job.platform else step
+
+
+def selected_jobs(project: Project, patterns: Iterable[str]) -> tuple[str, ...]:
+    """Names of the jobs that make the datasets that *patterns* mean.
+
+    A subscriber that keeps no dataset belongs to what it reads: it is meant by ``name+`` upstream
+    of it.
+
+    Args:
+        patterns: as `concord.assets.graph.selected` reads them.
+
+    Raises:
+        UsageError: there is no such dataset, or no job makes it.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        chosen = selected(project.datasets, pattern)
+        made = {one.name for one in project.jobs if chosen & (set(one.writes) - set(one.feedback))}
+        if not made:
+            raise UsageError(f"{pattern}: no step makes it; every step writes to it")
+        if pattern.endswith("+"):
+            below = selected(project.datasets, pattern.removeprefix("+"))
+            made |= {one.name for one in project.jobs if not one.writes and below & set(one.reads)}
+        found |= made
+    return tuple(job.name for job in project.jobs if job.name in found)
 
 
 def pool_of(platform: str) -> str:

@@ -78,8 +78,10 @@ class _Run:
         database.forget_the_calendar()
         self.known = database.parsed_since(self.began_at)
         self._tell_of_missing()
-        first = self.order.first
-        database.trigger(_producers(self.plans) if first is None else first, self.order.conf)
+        if self.order.only is not None:
+            self.known &= {one.dag_id for one in self.plans if {*one.jobs} & {*self.order.only}}
+            database.pause_all_but(self.known)
+        self._start()
         self._drain()
         behind = self._sweep()
         failed = database.failed_since(self.began_at, self.tasks)
@@ -89,6 +91,17 @@ class _Run:
         good = not (failed or behind or self.blind)
         tell(Event("done", state="success" if good else "failed"))
         return 0 if good else 1
+
+    def _start(self) -> None:
+        """Trigger the first Dags; the order's parameters are for extracts, nobody else has them."""
+        from concord.airflow import database
+
+        extracts = _producers(self.plans)
+        first = extracts if self.order.first is None else self.order.first
+        if self.order.only is not None and self.order.first is None:
+            first = most_upstream(self.known, self.plans)
+        database.trigger([one for one in first if one in extracts], self.order.conf)
+        database.trigger([one for one in first if one not in extracts], {})
 
     def _drain(self) -> None:
         from concord.airflow.inline import drain

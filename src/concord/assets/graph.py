@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
@@ -38,11 +39,13 @@ def selected(datasets: Mapping[str, Dataset], pattern: str) -> frozenset[str]:
             ``+name+`` for both.
 
     Raises:
-        UsageError: there is no such dataset.
+        UsageError: there is no such dataset; it names the one that is most like it.
     """
     name = pattern.removeprefix("+").removesuffix("+")
     if name not in datasets:
-        raise UsageError(f"there is no dataset {name}")
+        meant = difflib.get_close_matches(name, datasets, n=1)
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        raise UsageError(f"there is no dataset {name}{hint}")
     chosen = {name}
     if pattern.startswith("+"):
         chosen |= _reach(name, {one.name: _forward(one) for one in datasets.values()})

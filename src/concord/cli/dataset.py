@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from concord.cli.output import Format, show, show_rows
+from concord.cli.output import Format, cell, show, show_rows
 from concord.cli.session import context, deployed_project
 from concord.errors import NotDeployed, UsageError
 
@@ -108,6 +108,66 @@ def read(
     snapshot = f"snapshot {newest}" if newest >= 0 else "no snapshot yet"
     title = f"{name}, {snapshot}, {len(found)} of {table.count()} rows"
     show_rows(found, columns=columns or list(shown.columns), title=title, form=form)
+
+
+@app.command("history")
+def history(
+    name: Name,
+    last: Annotated[int, typer.Option("--last", min=1, help="At most so many.")] = 20,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also commits that changed no row, as heartbeats.")
+    ] = False,
+    form: Form = Format.TABLE,
+) -> None:
+    """Snapshots of one dataset: when, by which run, rows, contract, the inputs they were made from.
+
+    Example: concord dataset history golden/contacts
+    """
+    from concord.steps.history import history as told
+
+    project = deployed_project()
+    table = context(project, "dataset history").lake.open(_dataset(project, name))
+    rows = told(table, last=last, every=every)
+    facts = ("version", "at", "job", "rows", "upserted", "deleted", "contract", "inputs")
+    columns = (*facts, "kind" if every else "folded")
+    shown = rows if form is Format.JSON else [{**row, "at": row["at"][:19]} for row in rows]
+    show_rows(shown, columns=columns, title=f"history of {name}", form=form)
+
+
+@app.command("diff")
+def diff(
+    name: Name,
+    after: Annotated[int, typer.Argument(metavar="V1", help="The earlier version.")],
+    upto: Annotated[int, typer.Argument(metavar="V2", help="The later version.")],
+    rows: Annotated[int, typer.Option("--rows", min=0, help="Show at most so many.")] = 20,
+    form: Form = Format.TABLE,
+) -> None:
+    """What differs between two versions: counts, then rows with masked values.
+
+    Example: concord dataset diff golden/contacts 1 2
+    """
+    from dataclasses import asdict
+
+    from concord.steps.history import differences
+
+    project = deployed_project()
+    table = context(project, "dataset diff").lake.open(_dataset(project, name))
+    found = differences(table, after, upto, contract=project.contract(name), rows=rows)
+    if form is Format.JSON:
+        show(asdict(found), form=form)
+        return
+    counts = f"{found.new} new, {found.changed} changed, {found.removed} removed"
+    key = table.dataset.key
+    shown = [{**row, "columns": list(map(_step, row["columns"].items()))} for row in found.rows]
+    title = f"{name}, {after} to {upto}: {counts}"
+    show_rows(shown, columns=(key, "change", "columns"), title=title, form=form)
+
+
+def _step(column: tuple[str, dict[str, Any]]) -> str:
+    """One column as it was and as it is; nothing stands for null."""
+    name, values = column
+    before, after = (cell(values[one]) or "-" for one in ("before", "after"))
+    return f"{name}: {before} > {after}"
 
 
 def _dataset(project: Any, name: str) -> Any:

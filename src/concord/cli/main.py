@@ -73,6 +73,7 @@ def assembled() -> typer.Typer:
         platform,
         run,
         runs,
+        subscription,
         sync,
         trace,
         up,
@@ -88,6 +89,7 @@ def assembled() -> typer.Typer:
     app.command("trace")(trace.trace)
     app.add_typer(platform.app, name="platform")
     app.add_typer(dataset.app, name="dataset")
+    app.add_typer(subscription.app, name="subscription")
     app.add_typer(contract.app, name="contract")
     app.add_typer(sync.app, name="sync")
     app.add_typer(incident.app, name="incident")

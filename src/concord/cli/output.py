@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["Format", "show", "show_rows"]
+__all__ = ["Format", "cell", "show", "show_rows"]
 
 
 _WIDTH = 140  # where nobody can say how wide the paper is
@@ -46,13 +46,13 @@ def show_rows(
         numeric = any(isinstance(row.get(column), int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", min_width=width)
     for row in rows:
-        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+        table.add_row(*(escape(cell(row.get(column))) for column in columns))
     console.print(table)
 
 
 def _longest_word(column: str, rows: Sequence[Mapping[str, Any]]) -> int:
     """What a column needs so that no id in it is cut: lines break at blanks only."""
-    cells = (column, *(_cell(row.get(column)) for row in rows))
+    cells = (column, *(cell(row.get(column)) for row in rows))
     return max(cell_len(word) for cell in cells for word in cell.split() or ("",))
 
 
@@ -66,9 +66,9 @@ def _print_one_by_one(
     for number, row in enumerate(rows, 1):
         console.print(f"-- {number}")
         for column in columns:
-            cell = _cell(row.get(column))
-            if cell:
-                console.print(f"   {column:<{width}}  {cell}")
+            shown = cell(row.get(column))
+            if shown:
+                console.print(f"   {column:<{width}}  {shown}")
 
 
 def show(value: Any, *, form: Format) -> None:
@@ -78,10 +78,11 @@ def show(value: Any, *, form: Format) -> None:
         return
     lines = value.items() if isinstance(value, Mapping) else enumerate(value)
     for name, entry in lines:
-        Console(soft_wrap=True).print(f"{name}: {_cell(entry)}", markup=False)
+        Console(soft_wrap=True).print(f"{name}: {cell(entry)}", markup=False)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as it stands in a table; nothing for null."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -98,7 +99,7 @@ def _cell(value: Any) -> str:
 def _within(value: Any) -> str:
     """One entry of a list: of an e-mail its value, type, and the flags that are set."""
     if not isinstance(value, dict):
-        return _cell(value)
+        return cell(value)
     if any(isinstance(one, dict | list) for one in value.values()):
         return json.dumps(value, ensure_ascii=False, default=str)
     said = (name if one is True else str(one) for name, one in value.items() if one)

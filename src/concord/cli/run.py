@@ -32,6 +32,12 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and compute; print the plan, send nothing.")
     ] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only what makes this dataset; +name all upstream too, name+ all downstream."
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Read every platform, then run all that follows, on Airflow's own scheduler.
@@ -39,12 +45,14 @@ def run(
     Example: concord run --env demo --format json
     """
     project = load(find_root())
+    only = _selected(project, select or [])
     conf = {"full_refresh": full_refresh, "accept_deletes": accept_deletes}
     if dry_run:
-        sys.exit(_dry_run(project, conf, form))
+        sys.exit(_dry_run(project, conf, only, form))
     state = Path(project.lake).parent / "airflow" if "://" not in project.lake else None
     state = state or state_folder(project.root) / "airflow"
-    report = once(project, state, conf={name: True for name, on in conf.items() if on}, env={})
+    asked = {name: True for name, on in conf.items() if on}
+    report = once(project, state, conf=asked, env={}, only=only)
     report_run(project, report, form=form, more=_waiting(project))
     sys.exit(report.exit_code)
 
@@ -60,11 +68,22 @@ def _waiting(project: Project) -> list[str]:
         return []
 
 
-def _dry_run(project: Project, reading: dict[str, bool], form: Format) -> int:
+def _selected(project: Project, patterns: list[str]) -> tuple[str, ...] | None:
+    """The jobs meant; None for all. As in dbt, blanks separate patterns, too."""
+    from concord.airflow.plans import selected_jobs
+
+    words = [word for pattern in patterns for word in pattern.split()]
+    return selected_jobs(project, words) if words else None
+
+
+def _dry_run(
+    project: Project, reading: dict[str, bool], only: tuple[str, ...] | None, form: Format
+) -> int:
     from concord.cli.session import context
     from concord.steps.dry_run import dry_run
 
-    intended = dry_run(context(project, "dry run", secrets=True), reading=reading)
+    ctx = context(project, "dry run", secrets=True)
+    intended = dry_run(ctx, reading=reading, only=only)
     columns = ("platform", "kind", "state", "operations", "columns")
     show_rows(intended.rows, columns=columns, title="would be written", form=form)
     for job, error in intended.failed.items():
@@ -72,20 +91,28 @@ def _dry_run(project: Project, reading: dict[str, bool], form: Format) -> int:
     return 1 if intended.failed else 0
 
 
-def once(project: Project, state: Path, *, conf: dict[str, Any], env: dict[str, str]) -> RunReport:
+def once(
+    project: Project,
+    state: Path,
+    *,
+    conf: dict[str, Any],
+    env: dict[str, str],
+    only: tuple[str, ...] | None = None,
+) -> RunReport:
     """Deploy, then one run to its end.
 
     Args:
         state: folder of the embedded Airflow.
         conf: parameters of the extracts.
         env: more variables, for example connections.
+        only: jobs that may run; None for all.
     """
     from concord.airflow.deployment import deploy_embedded
     from concord.airflow.front import run_in_front
     from concord.airflow.messages import Order
 
     deploy_embedded(project.root, state, extra=env)
-    return run_in_front(project.root, state, order=Order(conf=conf), extra=env)
+    return run_in_front(project.root, state, order=Order(conf=conf, only=only), extra=env)
 
 
 def report_run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,17 @@ class Intended:
     failed: dict[str, ConcordError]
 
 
-def dry_run(ctx: Context, *, reading: Mapping[str, bool] | None = None) -> Intended:
+def dry_run(
+    ctx: Context,
+    *,
+    reading: Mapping[str, bool] | None = None,
+    only: Collection[str] | None = None,
+) -> Intended:
     """Read every platform, compute, plan; send nothing and keep nothing.
 
     Args:
         reading: options of every extract.
+        only: names of the jobs that may run; None for all.
 
     Raises:
         UsageError: the lake is no folder, and copying it would take who knows how long.
@@ -52,7 +58,8 @@ def dry_run(ctx: Context, *, reading: Mapping[str, bool] | None = None) -> Inten
             shutil.copytree(ctx.lake.root, copy)
         mine = replace(ctx, lake=Lake(str(copy)))
         deploy(mine, resolved=False)
-        run = run_to_rest(mine, "dry-run", skip=_WRITING, reading=reading)
+        others = {job.name for job in ctx.project.jobs if only is not None and job.name not in only}
+        run = run_to_rest(mine, "dry-run", skip={*_WRITING, *others}, reading=reading)
         rows = [
             row
             for name, one in sorted(ctx.project.platforms.items())

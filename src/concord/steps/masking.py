@@ -44,6 +44,7 @@ _SAFE = frozenset(
         "message",
         "tries",
         "run",
+        "whole_run",
         "fault",
         "deleted_by",
         "team",

@@ -29,7 +29,7 @@ from concord.steps.entitlement import Entitlement, changed_view, entitlement_of,
 from concord.steps.positions import RULES
 from concord.steps.subscription import Delivery, Subscription, TeamFunction, call, judged
 
-__all__ = ["publish", "subscriber_behind"]
+__all__ = ["publish", "subscriber_behind", "subscriber_cursor"]
 
 _LEDGER = "ops/subscriptions"
 _TERMS = "subscription"
@@ -62,6 +62,12 @@ def subscriber_behind(ctx: Context, team: str) -> bool:
     """Whether the team has not seen the newest snapshot, or has seen it under other terms."""
     served = _Served.open(ctx, team)
     return served.target >= 0 and served.lags(served.cursors())
+
+
+def subscriber_cursor(ctx: Context, team: str) -> int:
+    """Version of its dataset that the team has seen; -1 for none."""
+    served = _Served.open(ctx, team)
+    return served.cursors()[served.terms.dataset]
 
 
 @dataclass(frozen=True, slots=True)
