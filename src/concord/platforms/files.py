@@ -36,8 +36,8 @@ from concord.platforms.base import (
 from concord.platforms.connection import Connection
 from concord.platforms.csv_encoding import known_encoding
 from concord.platforms.declaration import FilesOptions, PlatformDeclaration
-from concord.platforms.files_drift import drift_notes
 from concord.platforms.effort import Effort
+from concord.platforms.files_drift import drift_notes
 from concord.platforms.files_folder import Folder, Found
 from concord.platforms.files_formats import Content, opened_content
 from concord.platforms.natives import native_fields

@@ -47,8 +47,8 @@ def run_step(name: str, ctx: Context, *, platform: str | None = None, **options:
 
 
 def _run(name: str, ctx: Context, platform: str | None, options: dict[str, Any]) -> Result:
-    from concord.steps.alarms import measured, watch
     from concord.platforms.effort import Effort
+    from concord.steps.alarms import measured, watch
     from concord.steps.runs import record_failure, record_run
 
     total, ctx = ctx.effort, replace(ctx, effort=Effort())
