@@ -452,3 +452,31 @@ def test_an_incident_that_is_not_there_is_named_as_such(
 ) -> None:
     told = typed(root, "incident", verb, "late:nothing:1", code=2)
     assert "`concord incident list" in told
+
+
+def test_the_doctor_names_what_is_wrong_with_its_fix_and_shows_no_secret(
+    root: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ill"
+    shutil.copytree(root, folder)
+    crm = folder / "assets" / "platforms" / "crm.yaml"
+    crm.write_text(f"# postgres://crm:hunter2@db/crm\n{crm.read_text(encoding='utf-8')}")
+    (folder / "dags" / "polars.py").write_text("")
+    told = (
+        concord(folder, "doctor", code=1)
+        or subprocess.run(
+            [sys.executable, "-m", "concord", "doctor", "--format", "json"],
+            env=surroundings(folder),
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+    )
+    found = {(one["check"], one["where"]): one for one in json.loads(told)["findings"]}
+    assert set(found) == {
+        ("secrets", "assets/platforms/crm.yaml:1"),
+        ("packages", "dags/polars.py"),
+        *(("connections", name) for name in ("address_book", "crm", "newsletter")),
+    }
+    assert all(one["fix"] for one in found.values())
+    assert "hunter2" not in told

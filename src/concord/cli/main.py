@@ -67,6 +67,7 @@ def assembled() -> typer.Typer:
         dataset,
         demo,
         deploy,
+        doctor,
         incident,
         init,
         maintain,
@@ -86,6 +87,7 @@ def assembled() -> typer.Typer:
     app.command("deploy")(deploy.deploy)
     app.command("maintain")(maintain.maintain)
     app.add_typer(runs.app, name="runs")
+    app.command("doctor")(doctor.doctor)
     app.command("trace")(trace.trace)
     app.add_typer(platform.app, name="platform")
     app.add_typer(dataset.app, name="dataset")

@@ -12,6 +12,7 @@ from pathlib import Path
 from concord.errors import ConcordError
 from concord.platforms.registry import kind, open_platform
 from concord.steps.context import Context
+from concord.steps.platforms import connection_of
 
 __all__ = ["DRY_RUN", "EXTRACT", "remove_leftovers"]
 
@@ -74,7 +75,7 @@ def _tidy(ctx: Context, platform: str) -> None:
     if not hasattr(kind(declaration.kind), "tidy"):
         return
     try:
-        connection = ctx.connect(declaration.connection)
+        connection = connection_of(ctx, platform)
         with open_platform(platform, declaration, connection, ctx.project.root) as found:
             found.tidy()  # type: ignore[attr-defined]
     except ConcordError:

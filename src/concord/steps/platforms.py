@@ -17,7 +17,7 @@ from concord.steps.watched import Watched
 from concord.sync.chunks import EVERY_SLOT
 from concord.sync.mapped import ClaimColumn, Mapped
 
-__all__ = ["Mapping", "batch_of", "mapping_for", "opened"]
+__all__ = ["Mapping", "batch_of", "connection_of", "mapping_for", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,12 @@ def batch_of(ctx: Context, platform: str) -> int:
     return kind(ctx.project.platform(platform).kind).batch
 
 
+def connection_of(ctx: Context, platform: str) -> Connection:
+    """The connection that the platform names; an empty one where it names a folder."""
+    named = ctx.project.platform(platform).connection
+    return Connection("") if named is None else ctx.connect(named)
+
+
 @contextmanager
 def opened(ctx: Context, platform: str, slots: Collection[int] = EVERY_SLOT) -> Iterator[Watched]:
     """The platform's connector in its turn, every call of it watched, closed at the end.
@@ -86,8 +92,7 @@ def opened(ctx: Context, platform: str, slots: Collection[int] = EVERY_SLOT) -> 
         slots: of the platform's operations, those that nobody else may have meanwhile.
     """
     declaration = ctx.project.platform(platform)
-    named = declaration.connection
-    connection = Connection("") if named is None else ctx.connect(named)
+    connection = connection_of(ctx, platform)
     with (
         turn(ctx, platform, slots),
         open_platform(platform, declaration, connection, ctx.project.root) as found,
