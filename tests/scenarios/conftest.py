@@ -38,6 +38,7 @@ from receiver import Web, web
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "faults"))
+sys.path.append(str(ROOT / "tests" / "airflow"))
 
 MADE_AT = datetime(2024, 1, 1, tzinfo=UTC)
 GRANTED_AT = datetime(2024, 2, 1, tzinfo=UTC)

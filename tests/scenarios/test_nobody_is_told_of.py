@@ -11,9 +11,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from careless import RAISES
 from fault_proxy import says
 from http_answers import answer
 from leaks import leaks, undeclared
+from receiver import Web, web
 from rich.console import Console
 from test_misbehaving_platforms import between
 
@@ -281,6 +284,8 @@ class After:
         said: what they said on the terminal.
         left: temporary files.
         reports: one a run.
+        metrics: what StatsD was sent.
+        alerts: what was posted.
     """
 
     world: World
@@ -288,6 +293,8 @@ class After:
     left: list[str]
     reports: list[RunReport]
     environment: dict[str, str]
+    metrics: bytes
+    alerts: str
 
 
 @pytest.fixture(scope="module")
@@ -307,25 +314,45 @@ def after(tmp_path_factory: pytest.TempPathFactory, empty_world: Callable[[Path]
         "CARELESS": str(folder / "careless.json"),
     }
     said = io.StringIO()
+    metrics = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    metrics.bind(("127.0.0.1", 0))
+    metrics.setblocking(False)
 
-    def run() -> RunReport:
+    def run(alerts: Web) -> RunReport:
+        told = {
+            "AIRFLOW__METRICS__STATSD_ON": "True",
+            "AIRFLOW__METRICS__STATSD_PORT": str(metrics.getsockname()[1]),
+            "AIRFLOW_CONN_CONCORD_ALERTS": json.dumps(
+                {"conn_type": "apprise", "extra": alerts.extra}
+            ),
+        }
         return run_in_front(
             world.root,
             world.root / ".concord" / "airflow",
-            extra={**world.variables(), **environment},
+            extra={**world.variables(), **environment, **told},
             console=Console(file=said, width=200),
         )
 
     refusal = canary("answer").text.replace("\u017d", "Z").replace("\xdf", "s")
     no = answer(409, refusal.encode(), Server=refusal)
-    with between(world, "address_book") as proxy:
+    with between(world, "address_book") as proxy, web() as alerts:
         with proxy.doing(says(no), when=b"PUT "):
-            reports = [run()]
+            reports = [run(alerts)]
         damage(world)
         with proxy.doing(says(no.replace(b" 409 ", b" 500 ")), when=b"REPORT "):
-            reports.append(run())
+            reports.append(run(alerts))
     left = [one.name for one in scratch.rglob("*")]
-    return After(world, said.getvalue(), left, reports, {**world.variables(), **environment})
+    sent = b"".join(_waiting(metrics))
+    metrics.close()
+    told = json.dumps(alerts.posted, ensure_ascii=False)
+    variables = {**world.variables(), **environment}
+    return After(world, said.getvalue(), left, reports, variables, sent, told)
+
+
+def _waiting(receiver: socket.socket) -> Iterator[bytes]:
+    with suppress(BlockingIOError):
+        while True:
+            yield receiver.recv(65_536) + b"\n"
 
 
 def rules_broken(after: After) -> set[str]:
@@ -368,6 +395,16 @@ def test_everything_went_wrong_that_was_to(after: After) -> None:
 
 def test_the_terminal_tells_of_nobody(after: After) -> None:
     assert finds(after.said.encode()) == []
+
+
+def test_metrics_tell_of_nobody(after: After) -> None:
+    assert b"concord." in after.metrics
+    assert finds(after.metrics) == []
+
+
+def test_alerts_tell_of_nobody(after: After) -> None:
+    assert "extract" in after.alerts
+    assert finds(after.alerts.encode()) == []
 
 
 def test_nothing_temporary_is_left(after: After) -> None:
