@@ -20,7 +20,7 @@ from receiver import mail, web
 from concord.airflow.alerts import Message, message, run_link, send, way_of
 from concord.airflow.engine import Attempt, Engine, reading_context
 from concord.assets.commit import RunId
-from concord.assets.table import create_table
+from concord.assets.evolution import create_table
 from concord.platforms.connection import Connection
 from concord.project import Project, load
 from concord.steps.context import Context

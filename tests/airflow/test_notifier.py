@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from concord.airflow.engine import Incident
 from concord.airflow.notifier import KILLED, ConcordNotifier, incident_of
 from concord.errors import PlatformDown
 
@@ -38,30 +40,38 @@ def test_only_our_own_errors_are_quoted(error: Exception, message: str) -> None:
     assert told.message == message
 
 
+class Recording:
+    """An engine that keeps what it is told; of an alert, how many incidents there were by then."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Incident] = []
+        self.alerted: list[int] = []
+
+    def root(self, dag_file: str) -> str:
+        return dag_file
+
+    def project(self, root: str) -> str:
+        return root
+
+    def record(self, _project: str, incidents: Sequence[Incident]) -> None:
+        self.recorded += incidents
+
+    def alert(self, _project: str) -> None:
+        self.alerted.append(len(self.recorded))
+
+
 def test_a_tasks_own_callback_and_its_dag_runs_tell_of_one_incident_and_one_alert() -> None:
-    recorded, alerted = [], []
-
-    class Recording:
-        def root(self, dag_file: str) -> str:
-            return dag_file
-
-        def project(self, root: str) -> str:
-            return root
-
-        def record(self, project: str, incidents: Any) -> None:
-            recorded.extend(incidents)
-
-        def alert(self, project: str) -> None:
-            alerted.append(len(recorded))
-
-    notifier: Any = ConcordNotifier(Recording())  # type: ignore[arg-type]
+    engine = Recording()
+    notifier = ConcordNotifier(engine)  # type: ignore[arg-type]
     notifier.notify(context(exception=PlatformDown("crm", "no answer")))
     notifier.notify(context(reason="task_failure"))
-    assert len({(one.marker, one.tries) for one in recorded}) == 1
-    assert alerted == [2]
+    assert len({(one.marker, one.tries) for one in engine.recorded}) == 1
+    assert engine.alerted == [2]
     notifier.notify(context(reason="success"))
-    assert (len(recorded), alerted) == (2, [2, 2])
+    assert (len(engine.recorded), engine.alerted) == (2, [2, 2])
 
 
-def test_a_dag_run_that_names_no_task_fails_nothing() -> None:
-    ConcordNotifier().notify({"reason": "all_tasks_deadlocked"})
+def test_a_dag_run_that_names_no_task_fails_nothing_and_is_no_incident() -> None:
+    engine = Recording()
+    ConcordNotifier(engine).notify({"reason": "all_tasks_deadlocked"})  # type: ignore[arg-type]
+    assert engine.recorded == []

@@ -17,8 +17,9 @@ from concord.airflow.operators import StepOperator
 from concord.airflow.retry import SyncPolicy
 from concord.airflow.subscribers import SubscriptionOperator, subscribe
 from concord.assets.commit import RunId
+from concord.assets.evolution import create_table
 from concord.assets.snapshot import Change, publish
-from concord.assets.table import Lake, create_table
+from concord.assets.table import Lake
 from concord.errors import UsageError
 from concord.project import Project, load, write_resolved
 from concord.steps.context import Context

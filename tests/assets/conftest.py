@@ -11,7 +11,8 @@ import pytest
 
 from concord.assets.commit import RunId
 from concord.assets.dataset import Dataset
-from concord.assets.table import Lake, Table, create_table
+from concord.assets.evolution import create_table
+from concord.assets.table import Lake, Table
 
 INSTANT = pl.Datetime("us", "UTC")
 SCHEMA: Mapping[str, pl.DataType] = {

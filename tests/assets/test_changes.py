@@ -16,8 +16,9 @@ from polars.testing import assert_frame_equal
 from concord.assets.changes import CHANGE, changes
 from concord.assets.commit import RunId
 from concord.assets.dataset import Dataset
+from concord.assets.evolution import add_columns
 from concord.assets.snapshot import Change, append, newest_snapshot, publish
-from concord.assets.table import Lake, Table, add_columns
+from concord.assets.table import Lake, Table
 from concord.errors import UsageError
 
 Fresh = Callable[..., Table]

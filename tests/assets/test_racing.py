@@ -11,8 +11,9 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.commit import Position, RunId
 from concord.assets.dataset import Dataset
+from concord.assets.evolution import create_table
 from concord.assets.snapshot import Change, cursors, publish
-from concord.assets.table import Lake, create_table
+from concord.assets.table import Lake
 
 RUN = RunId("r1", "j")
 

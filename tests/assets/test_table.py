@@ -16,15 +16,9 @@ from deltalake import DeltaTable, write_deltalake
 
 from concord.assets.commit import RunId
 from concord.assets.dataset import ContractRef, Dataset
+from concord.assets.evolution import add_columns, create_table, schema_difference
 from concord.assets.snapshot import Change, publish
-from concord.assets.table import (
-    Lake,
-    Table,
-    add_columns,
-    create_table,
-    schema_difference,
-    to_delta,
-)
+from concord.assets.table import Lake, Table, to_delta
 from concord.errors import BreakingChange, NotDeployed, SchemaDrift, UnreadableInput, UsageError
 
 RUN = RunId("r1", "deploy")
@@ -37,7 +31,8 @@ CREATE = """
 import sys, polars as pl
 from concord.assets.commit import RunId
 from concord.assets.dataset import Dataset
-from concord.assets.table import Lake, create_table
+from concord.assets.evolution import create_table
+from concord.assets.table import Lake
 lake = Lake(sys.argv[1])
 schema = {"id": pl.String(), "_row_hash": pl.Int64()}
 print("ready", flush=True)

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(240)]
 
+_SOURCES = ("_sources", "updated_at")
 DAG_FILE = Path(__file__).parents[2] / "dags" / "contact_sync.py"
 SERVE = """
 import sys
@@ -69,12 +70,33 @@ def most_at_once(world: World) -> int:
     return max(sum(start <= at < end for start, end in spans) for at, _ in spans)
 
 
-def outcome(state: State) -> Counter[str]:
-    """How many records each platform holds.
+def outcome(state: State) -> dict[frozenset[str], list[tuple[str, str]]]:
+    """Who is one person, by the records that platforms had at first, and what golden says of them.
 
-    Not their ids: a person's is chosen when the first of their records is resolved, and which
-    platform that is, the executor decides.
+    A person's id is chosen when the first of their records is resolved, and which platform that is
+    the executor decides; of a value that two platforms hold it decides the source as well.
     """
+    theirs = {
+        key.split(" ")[1]
+        for key, (row, *_) in state.items()
+        if key.startswith("raw/") and row["person_id"] == "null"
+    }
+    records = defaultdict(set)
+    for key, (row, *_) in state.items():
+        if key.startswith("people/crosswalk ") and key.split(" ")[1] in theirs:
+            records[row["person_id"]].add(key.split(" ")[1])
+    return {
+        frozenset(found): sorted(
+            (name, value)
+            for name, value in state[f"golden/contacts {person}"][0].items()
+            if name not in ("person_id", *_SOURCES)
+        )
+        for person, found in records.items()
+    }
+
+
+def records_of(state: State) -> Counter[str]:
+    """How many records each platform holds."""
     places = Counter(key.split(" ")[0] for key in state)
     return Counter({name: places[name] for name in ("crm", "address_book", "newsletter")})
 
@@ -121,4 +143,6 @@ def test_two_tasks_at_a_time_end_as_one_at_a_time(
     nightly = world.run()  # what no event asks for: plans in which nothing is left to do
     assert (nightly.failed, nightly.writes) == ({}, 0)
     world.settle_down()
-    assert outcome(end_state(world, began_at)) == outcome(undisturbed.state)
+    found = end_state(world, began_at)
+    assert records_of(found) == records_of(undisturbed.state)
+    assert outcome(found) == outcome(undisturbed.state)

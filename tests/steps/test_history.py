@@ -11,8 +11,9 @@ import pytest
 
 from concord.assets.commit import Position, RunId
 from concord.assets.dataset import Dataset
+from concord.assets.evolution import create_table
 from concord.assets.snapshot import Change, publish
-from concord.assets.table import Lake, Table, create_table
+from concord.assets.table import Lake, Table
 from concord.errors import UsageError
 from concord.steps.history import differences, history, snapshots_after
 

@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from concord.assets.commit import RunId
+from concord.assets.evolution import add_columns, create_table
 from concord.assets.snapshot import Change, Published, publish
-from concord.assets.table import Lake, Table, add_columns, create_table
+from concord.assets.table import Lake, Table
 from concord.errors import UsageError
 from concord.project import Project, load
 from concord.steps import registry

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from concord.assets.commit import RunId
 from concord.assets.dataset import ContractRef
+from concord.assets.evolution import create_table
 from concord.assets.snapshot import Change, Published
 from concord.assets.snapshot import publish as commit
-from concord.assets.table import Lake, Table, create_table
+from concord.assets.table import Lake, Table
 from concord.errors import (
     BreakingChange,
     ConcordError,

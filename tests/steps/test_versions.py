@@ -9,8 +9,9 @@ import polars as pl
 
 from concord.assets.commit import RunId
 from concord.assets.dataset import Dataset
+from concord.assets.evolution import create_table
 from concord.assets.snapshot import Change, publish
-from concord.assets.table import Lake, Table, create_table
+from concord.assets.table import Lake, Table
 from concord.steps.versions import History, versions_of
 
 SCHEMA = {"id": pl.String(), "name": pl.String(), "town": pl.String(), "_row_hash": pl.Int64()}

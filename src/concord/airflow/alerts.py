@@ -49,9 +49,11 @@ def message(project: str, incidents: Sequence[Incident], pages: str | None) -> M
     """
     over = sum(one.untold == RECOVERED for one in incidents)
     fresh = len(incidents) - over
-    counted = [f"{fresh} incident{'s' * (fresh != 1)}"] * bool(fresh) + [
-        f"{over} recovered"
-    ] * bool(over)
+    counted = []
+    if fresh:
+        counted.append(f"{fresh} incident{'s' * (fresh != 1)}")
+    if over:
+        counted.append(f"{over} recovered")
     ordered = sorted(incidents, key=lambda one: (one.untold == RECOVERED, one.at))
     return Message(
         f"Concord {project}: {', '.join(counted)}",

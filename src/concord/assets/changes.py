@@ -11,7 +11,7 @@ from concord.assets.rowhash import HASH, row_hash
 from concord.assets.table import Table
 from concord.errors import UsageError
 
-__all__ = ["CHANGE", "changes"]
+__all__ = ["CHANGE", "changes", "images"]
 
 CHANGE = "_change"
 _KIND, _VERSION = "_change_type", "_commit_version"
@@ -61,6 +61,24 @@ def changes(
         f"{table.dataset.name}: version {after} is no longer kept, so what changed since cannot be "
         "told; read it whole (--full-refresh)"
     )
+
+
+def images(
+    table: Table, version: int, *, keys: pl.Series | None = None, columns: list[str] | None = None
+) -> pl.DataFrame | None:
+    """Rows as they were at an older version; None when it is no longer kept.
+
+    Args:
+        keys: only these rows; named like the key.
+        columns: all when None.
+    """
+    try:
+        frame = table.frame(version, columns=columns)
+        if keys is not None:
+            frame = frame.join(keys.to_frame().lazy(), on=keys.name, how="semi")
+        return frame.collect()
+    except (DeltaError, OSError, pl.exceptions.PolarsError):
+        return None
 
 
 def _upserts(rows: pl.DataFrame) -> pl.DataFrame:

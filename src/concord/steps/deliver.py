@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from concord.assets.changes import changes
-from concord.assets.snapshot import Published
 from concord.assets.table import Table
 from concord.normalise.claims import claim_column, native_claim
 from concord.normalise.native import native
@@ -41,7 +40,6 @@ def deliver(
     """
     mapping = mapping_for(ctx, platform)
     slots = EVERY_SLOT if withdrawals else slots_of(chunk, of)
-    published: list[Published] = []
     writes = 0
     late: list[PlannedOperation] = []
 
@@ -55,39 +53,39 @@ def deliver(
             settle(ctx, platform, sink, mapping, ours=None if alone else ours)
         waiting = [op for op in unsettled(ctx, platform) if ours(op)]
         agreed = [op for op in waiting if op.kind == "agree"]
-        done = append_receipts(
-            ctx, platform, [StoredReceipt.to(op, "agree", ctx.now()) for op in agreed]
-        )
-        published += [done] if done else []
+        published = append_receipts(ctx, platform, _all(agreed, "agree", ctx))
         sendable = [op for op in waiting if op.kind != "agree"] if fresh else []
         todo = _unmoved(ctx, platform, sendable)
         for batch in _batches(todo, sink.capabilities.batch):
-            if not ctx.project.is_open(platform, ctx.now()):
-                late += [op for op in batch if op.kind not in UNHINDERED]
-                batch = [op for op in batch if op.kind in UNHINDERED]
-            if not batch:
-                continue
-            receipts = _sent(ctx, platform, sink, mapping, batch)
-            done = append_receipts(ctx, platform, receipts)
-            published += [done] if done else []
+            now, later = _by_window(ctx, platform, batch)
+            late += later
+            receipts = _sent(ctx, platform, sink, mapping, now) if now else []
+            published = append_receipts(ctx, platform, receipts) or published
             writes += sum(one.status == "ok" for one in receipts)
             ctx.tell(Progress("deliver", platform, writes, len(todo), "writes"))
-        unsent = [StoredReceipt.to(op, "not_sent", ctx.now()) for op in late]
-        done = append_receipts(ctx, platform, unsent)
-        published += [done] if done else []
-    notes = _notes(platform, len(todo) - len(late), writes)
-    if late:
-        notes += (
-            f"{platform}: {len(late)} writes wait for its window, {waits_until(ctx, platform)}",
-        )
+        published = append_receipts(ctx, platform, _all(late, "not_sent", ctx)) or published
     return Result(
         "deliver",
         platform,
-        tuple(published[-1:]),
+        (published,) if published else (),
         writes=writes,
         rows_in=len(waiting),
-        notes=notes,
+        notes=_notes(ctx, platform, len(todo) - len(late), writes, len(late)),
     )
+
+
+def _all(ops: Iterable[PlannedOperation], status: str, ctx: Context) -> list[StoredReceipt]:
+    return [StoredReceipt.to(op, status, ctx.now()) for op in ops]
+
+
+def _by_window(
+    ctx: Context, platform: str, batch: list[PlannedOperation]
+) -> tuple[list[PlannedOperation], list[PlannedOperation]]:
+    """What may be sent now, and what waits for the platform's window."""
+    if ctx.project.is_open(platform, ctx.now()):
+        return batch, []
+    free = [op for op in batch if op.kind in UNHINDERED]
+    return free, [op for op in batch if op.kind not in UNHINDERED]
 
 
 def _planned_here(ctx: Context, platform: str) -> bool:
@@ -100,9 +98,14 @@ def _dag_run(run: str) -> str:
     return run.rsplit("/", 2)[0]
 
 
-def _notes(platform: str, tried: int, writes: int) -> tuple[str, ...]:
-    left = tried - writes
-    return (f"{platform}: {left} of {tried} writes did not happen",) if left else ()
+def _notes(ctx: Context, platform: str, tried: int, writes: int, late: int) -> tuple[str, ...]:
+    notes = []
+    if tried > writes:
+        notes.append(f"{platform}: {tried - writes} of {tried} writes did not happen")
+    if late:
+        wait = waits_until(ctx, platform)
+        notes.append(f"{platform}: {late} writes wait for its window, {wait}")
+    return tuple(notes)
 
 
 def _unmoved(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from concord.assets.evolution import add_columns, create_table, schema_difference
 from concord.assets.snapshot import Change, publish
-from concord.assets.table import Table, add_columns, create_table, schema_difference
+from concord.assets.table import Table
 from concord.errors import BreakingChange, NotDeployed, ProjectFaults, RecordKeyChanged
 from concord.project import write_resolved
 from concord.steps.context import Context, keyed_hash

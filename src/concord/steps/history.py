@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
-from deltalake.exceptions import DeltaError
 
-from concord.assets.changes import CHANGE, changes
+from concord.assets.changes import CHANGE, changes, images
 from concord.assets.commit import CommitRecord, Input
 from concord.assets.table import Table
 from concord.contracts.document import Contract
@@ -119,7 +118,11 @@ def differences(
             f"`concord dataset history {name}` lists them"
         )
     moved = changes(table, after, upto).sort(CHANGE, key)
-    before = _images(table, after, moved[key])
+    before = images(table, after, keys=moved[key])
+    if before is None:
+        raise UsageError(
+            f"{name}: version {after} is no longer kept, vacuum took its files; name a later one"
+        )
     known = pl.col(key).is_in(before[key].implode())
     gone = pl.col(CHANGE) == "delete"
     counts = moved.select(
@@ -128,18 +131,6 @@ def differences(
     shown = moved.head(rows)
     return Differences(
         name, after, upto, **counts, rows=tuple(_shown(shown, before, key, contract))
-    )
-
-
-def _images(table: Table, version: int, keys: pl.Series) -> pl.DataFrame:
-    wanted = pl.LazyFrame({table.dataset.key: keys})
-    try:
-        return table.frame(version).join(wanted, on=table.dataset.key, how="semi").collect()
-    except (DeltaError, OSError, pl.exceptions.PolarsError):
-        pass
-    raise UsageError(
-        f"{table.dataset.name}: version {version} is no longer kept, vacuum took its files; "
-        "name a later one"
     )
 
 

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from deltalake.exceptions import DeltaError
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from concord.assets.changes import changes
+from concord.assets.changes import changes, images
 from concord.assets.commit import Position
 from concord.assets.snapshot import Change, Published
 from concord.assets.snapshot import publish as commit
@@ -151,11 +150,11 @@ class _Served:
         after, upto = delivery.after, delivery.upto
         if whole or after < 0:
             everything = self.source.frame(upto, columns=needed).collect()
-            earlier = None if after < 0 else _images(self.source, after, [key])
+            earlier = None if after < 0 else images(self.source, after, columns=[key])
             known = None if after < 0 else _keys(earlier, everything, key)
             return whole_view(everything, known, self.terms)
         moved = changes(self.source, after, upto, columns=needed)
-        before = _images(self.source, after, needed, moved[key])
+        before = images(self.source, after, keys=moved[key], columns=needed)
         return changed_view(moved, before, self.terms)
 
 
@@ -278,19 +277,6 @@ def _refuse_outside_pin(
             f"delivered. Look at what the contract changed, then move the pin in "
             f"contracts/subscriptions/{team}.yaml"
         )
-
-
-def _images(
-    table: Table, version: int, columns: list[str], keys: pl.Series | None = None
-) -> pl.DataFrame | None:
-    """Rows of an older version; None when it is no longer kept."""
-    try:
-        frame = table.frame(version, columns=columns)
-        if keys is not None:
-            frame = frame.join(keys.to_frame().lazy(), on=keys.name, how="semi")
-        return frame.collect()
-    except (DeltaError, OSError, pl.exceptions.ComputeError):
-        return None
 
 
 def _keys(earlier: pl.DataFrame | None, now: pl.DataFrame, key: str) -> pl.Series:
