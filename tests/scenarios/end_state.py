@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conftest import World
 
-__all__ = ["State", "differences", "end_state"]
+__all__ = ["FROM_WHOM", "State", "differences", "end_state", "whoever_was_read_last"]
 
 State = dict[str, list[dict[str, str]]]
 """Place and key to what stands there, column by column; more than one is a double."""
@@ -28,6 +28,22 @@ State = dict[str, list[dict[str, str]]]
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[+-]\d\d(?::\d\d)?|Z)")
 _COVERS_INSTANTS = ("_row_hash", "version")
 _HISTORY = ("ops/", "sync/crm/receipts", "sync/address_book/receipts", "sync/newsletter/receipts")
+
+
+FROM_WHOM = ("cells", "_cells", "_sources", "updated_at")
+"""Columns that say where a value was found, and how it is dated there."""
+
+
+def whoever_was_read_last(state: State) -> State:
+    """The state without `FROM_WHOM`.
+
+    Of a value that two platforms hold, the one that was read last is the source. A kill while one
+    is read for the first time, or two executors' slots, may turn the order round.
+    """
+    return {
+        key: [{name: v for name, v in row.items() if name not in FROM_WHOM} for row in found]
+        for key, found in state.items()
+    }
 
 
 def end_state(world: World, began_at: datetime) -> State:

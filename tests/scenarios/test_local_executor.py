@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from end_state import State, end_state
+from end_state import FROM_WHOM, State, end_state
 from killed import Undisturbed
 from receiver import Web
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(240)]
 
-_SOURCES = ("_sources", "updated_at")
 DAG_FILE = Path(__file__).parents[2] / "dags" / "contact_sync.py"
 SERVE = """
 import sys
@@ -89,7 +88,7 @@ def outcome(state: State) -> dict[frozenset[str], list[tuple[str, str]]]:
         frozenset(found): sorted(
             (name, value)
             for name, value in state[f"golden/contacts {person}"][0].items()
-            if name not in ("person_id", *_SOURCES)
+            if name not in ("person_id", *FROM_WHOM)
         )
         for person, found in records.items()
     }

@@ -57,8 +57,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "slow": Kind(
         "a step took far longer than in its last runs",
-        "compare reads and writes in `concord dataset read ops/runs`; look at the platform and at "
-        "the machine's load",
+        "`concord runs slowest` shows how much of it was spent in calls of the platform; look at "
+        "the platform and at the machine's load",
         "a run within the usual",
     ),
     "resync": Kind(
