@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator
@@ -78,7 +79,8 @@ def shadows(root: Path, path: Iterable[str]) -> Iterator[Finding]:
     own = {root / "dags": "dags", root / "plugins": "plugins", root: "."}
     own |= {Path(one): Path(one).name for one in path if one and _is_loose(Path(one))}
     for folder, shown in own.items():
-        for found in sorted(folder.iterdir()) if folder.is_dir() else ():
+        readable = folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+        for found in sorted(folder.iterdir()) if readable else ():
             if _imported_as(found) in names:
                 yield Finding(
                     Level.ERROR,

@@ -55,15 +55,12 @@ def _scratch() -> Iterator[Path]:
 
 
 def _last_used(folder: Path) -> datetime:
-    times = [_changed(one) for one in (folder, *folder.rglob("*"))]
-    return datetime.fromtimestamp(max(times), UTC)
-
-
-def _changed(path: Path) -> float:
+    """When anything in it last changed; now, where it changes while we look."""
     try:
-        return path.lstat().st_mtime
+        times = [one.lstat().st_mtime for one in (folder, *folder.rglob("*"))]
     except OSError:
-        return 0
+        return datetime.now(UTC)
+    return datetime.fromtimestamp(max(times), UTC)
 
 
 def _files_size(folder: Path) -> int:
