@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -69,11 +70,12 @@ def most_at_once(world: World) -> int:
     return max(sum(start <= at < end for start, end in spans) for at, _ in spans)
 
 
-def outcome(state: State) -> dict[frozenset[str], list[tuple[str, str]]]:
+def outcome(state: State) -> dict[frozenset[str], dict[str, str | set[str]]]:
     """Who is one person, by the records that platforms had at first, and what golden says of them.
 
     A person's id is chosen when the first of their records is resolved, and which platform that is
-    the executor decides; of a value that two platforms hold it decides the source as well.
+    the executor decides. By the rules the newest is what was seen last, so it also decides from
+    whom a value is, and which of two addresses is preferred.
     """
     theirs = {
         key.split(" ")[1]
@@ -85,13 +87,20 @@ def outcome(state: State) -> dict[frozenset[str], list[tuple[str, str]]]:
         if key.startswith("people/crosswalk ") and key.split(" ")[1] in theirs:
             records[row["person_id"]].add(key.split(" ")[1])
     return {
-        frozenset(found): sorted(
-            (name, value)
+        frozenset(found): {
+            name: elements(value)
             for name, value in state[f"golden/contacts {person}"][0].items()
-            if name not in ("person_id", *FROM_WHOM)
-        )
+            if name not in ("person_id", "email_marketing", *FROM_WHOM)
+        }
         for person, found in records.items()
     }
+
+
+def elements(value: str) -> str | set[str]:
+    """The values of a list, in no order; what is no list, as it is."""
+    if not value.startswith("[{"):
+        return value
+    return {element["value"] for element in json.loads(value)}
 
 
 def records_of(state: State) -> Counter[str]:

@@ -204,6 +204,27 @@ def test_whatever_happens_nothing_is_lost_doubled_or_sent_to_the_wrong_people() 
     search(examples=30, steps=30)
 
 
+@pytest.mark.xfail(strict=True, reason="whose delete it was cannot be told: see the docstring")
+def test_a_copy_that_people_delete_before_our_own_delete_is_planned_is_not_made_again() -> None:
+    """Found by the search, once in many thousand examples.
+
+    People delete a copy; before that is read, our own delete of it is planned, since its original
+    is gone. A plan without receipts may have been sent by a killed run, so the next reading takes
+    the delete for ours, and when the original returns the copy is made again.
+    """
+    a = {"feed": "token", "normalises": False, "image": False, "atomic": False, "many": False}
+    a |= {"external_id": True, "dated": True, "audience": "all", "approve": False}
+    machine = Sync()
+    machine.start(a=a, b=a, c={**a, "audience": "consent"}, seeded=False)
+    machine.edit_midway(number=0, column="name", text="ann", email="a@x", add=False, what=False)
+    machine.delete(number=0)
+    machine.run_and_kill_in_doubt(batches=1)
+    machine.delete(number=0)
+    machine.restore(on="A")
+    machine.one_step(step="plan", on="C", commits=None)
+    machine.quiesce()
+
+
 @pytest.mark.deep
 def test_a_long_search_finds_nothing_either() -> None:
     search(examples=int(os.environ.get("CONCORD_SYNC_EXAMPLES", "2000")), steps=40)
