@@ -383,6 +383,18 @@ def test_any_damage_is_read_or_refused_and_never_anything_else(
     assert all(one.fault or one.remote_id for one in found)
 
 
+def test_any_one_byte_of_a_parquet_file_may_be_damaged(tmp_path: Path) -> None:
+    file = put_typed(tmp_path, "parquet")
+    whole = file.read_bytes()
+    for place in range(4, 400):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xBE]) + whole[place + 1 :])
+        try:
+            found = listed(tmp_path, "parquet", fields=MAPPED)
+        except ConcordError:
+            continue
+        assert all(one.fault or one.remote_id for one in found)
+
+
 def test_an_avro_schema_that_holds_itself_is_refused(tmp_path: Path) -> None:
     schema = {
         "type": "record",

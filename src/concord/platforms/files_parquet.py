@@ -257,10 +257,17 @@ def _texts(column: pa.ChunkedArray | pa.Array) -> list[Any]:
     for chunk in chunks:
         if _packed(chunk.type):
             words = [_text(one) for one in chunk.dictionary]
-            found += [None if one is None else words[one] for one in chunk.indices.to_pylist()]
+            found += [_word(words, place) for place in chunk.indices.to_pylist()]
         else:
             found += [_text(one) for one in chunk]
     return found
+
+
+def _word(words: Sequence[Any], place: int | None) -> Any:
+    """A cell of a dictionary; in a damaged file a place may lie outside of it."""
+    if place is None:
+        return None
+    return words[place] if 0 <= place < len(words) else DAMAGED
 
 
 def _text(scalar: pa.Scalar) -> Any:
