@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from concord.contracts.document import Contract
 
-__all__ = ["IS_EDIT", "ORIGINAL_FIRST", "STAMP", "evidence", "micros", "orders", "rank", "source"]
+__all__ = [
+    "IS_EDIT",
+    "ORIGINAL_FIRST",
+    "STAMP",
+    "Evidence",
+    "evidence",
+    "micros",
+    "orders",
+    "rank",
+    "source",
+]
 
 STAMP = ("kind", "at", "dated_at", "source")
 
 
-def evidence(rows: pl.DataFrame, clean: Contract) -> pl.DataFrame:
-    """The evidence, a row a cell; when a copy was made says nothing of the person."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Cells as rows, by the column they speak of."""
+
+    _by_column: Mapping[str, pl.DataFrame]
+    _none: pl.DataFrame
+
+    def of(self, *columns: str) -> pl.DataFrame:
+        """The cells of some columns: ``person_id``, ``record_id`` and the cell's own fields."""
+        some = [self._by_column[one] for one in columns if one in self._by_column]
+        return pl.concat([self._none, *some])
+
+
+def evidence(rows: pl.DataFrame, clean: Contract) -> Evidence:
+    """The evidence of *rows*; when a copy was made says nothing of the person."""
     dates = [c for role in ("created_at", "updated_at") for c in clean.role(role)]
     copied = pl.col("_person_id").is_not_null() & pl.col("column").is_in(dates)
-    return (
+    cells = (
         rows.select("person_id", "record_id", "_person_id", "_cells")
         .explode("_cells")
         .filter(pl.col("_cells").is_not_null())
@@ -25,6 +49,8 @@ def evidence(rows: pl.DataFrame, clean: Contract) -> pl.DataFrame:
         .filter(~copied)
         .drop("_person_id")
     )
+    by_column = cells.partition_by("column", as_dict=True)
+    return Evidence({str(name): one for (name,), one in by_column.items()}, cells.clear())
 
 
 def rank(prefer: Sequence[str]) -> pl.Expr:

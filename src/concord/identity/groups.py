@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from concord.identity.declaration import People
-from concord.identity.evidence import IS_EDIT, STAMP, orders, rank, source
+from concord.identity.evidence import IS_EDIT, STAMP, Evidence, orders, rank, source
 
 __all__ = ["Group", "groups", "scalars"]
 
@@ -40,12 +40,16 @@ def groups(columns: Sequence[str], people: People) -> list[Group]:
 
 
 def scalars(
-    rows: pl.DataFrame, cells: pl.DataFrame, group: Group
+    rows: pl.DataFrame, cells: Evidence, group: Group
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """The group's columns by person, and who supplied each."""
+    """The group's columns by person, and who supplied each.
+
+    Args:
+        rows: numbered (`concord.identity.numbered`).
+    """
     order = orders(rank(group.prefer))
-    own = cells.filter(pl.col("column").is_in(group.columns), pl.col("element").is_null())
-    own = own.join(rows.select("record_id", *group.columns), on="record_id")
+    own = cells.of(*group.columns).filter(pl.col("element").is_null())
+    own = own.hstack(rows.select(group.columns)[own["record_id"]])
     says = pl.coalesce(
         *(pl.when(pl.col("column") == c).then(pl.col(c).is_not_null()) for c in group.columns)
     )

@@ -15,22 +15,30 @@ import polars as pl
 from concord.contracts.document import Contract
 from concord.contracts.schema import frame_schema
 from concord.identity.declaration import People
-from concord.identity.evidence import IS_EDIT, ORIGINAL_FIRST, evidence, micros, rank, source
+from concord.identity.evidence import (
+    IS_EDIT,
+    ORIGINAL_FIRST,
+    Evidence,
+    evidence,
+    micros,
+    rank,
+    source,
+)
 from concord.identity.groups import groups, scalars
+from concord.identity.numbered import Numbered, numbered
 
 __all__ = ["SOURCES", "survive"]
 
 SOURCES = "_sources"
 _INSTANT = pl.Datetime("us", "UTC")
 _SOURCE_SCHEMA: Mapping[str, pl.DataType] = {
-    "person_id": pl.String(),
     "column": pl.String(),
     "element": pl.String(),
     "kind": pl.String(),
     "at": _INSTANT,
     "dated_at": _INSTANT,
     "source": pl.String(),
-    "record_id": pl.String(),
+    "record_id": pl.UInt32(),
 }
 
 
@@ -58,8 +66,8 @@ def survive(
         golden's columns and ``_sources``; one row a person, the dead as tombstones.
     """
     schema = frame_schema(golden)
-    cells = evidence(rows, clean)
-    persons = rows.select("person_id").unique().sort("person_id")
+    who = numbered(rows)
+    rows, persons, cells = who.rows, who.persons, evidence(who.rows, clean)
     sources: list[pl.DataFrame] = []
     shared = [c for c in frame_schema(clean) if c in schema]
     lists = [c for c in shared if clean.column(c).type == "array"]
@@ -73,18 +81,18 @@ def survive(
         sources += supplied
     persons, sources = _full_name(persons, sources, golden)
     persons = _flags(persons, consents, golden)
-    persons = persons.join(_gathered(sources), on="person_id", how="left")
-    persons = _updated_at(persons, golden)
+    persons = persons.join(_gathered(sources, who), on="person_id", how="left")
+    persons = who.named(_updated_at(persons, golden))
     living = persons.select(*_completed(persons, schema), pl.col(SOURCES))
     return pl.concat([living, _tombstones(dead, living, golden)])
 
 
 def _list(
-    rows: pl.DataFrame, cells: pl.DataFrame, column: str, prefer: Sequence[str]
+    rows: pl.DataFrame, cells: Evidence, column: str, prefer: Sequence[str]
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """The living elements by person, first edited ones, and the last word on every element."""
     trust = rank(prefer)
-    own = cells.filter(pl.col("column") == column, pl.col("element").is_not_null())
+    own = cells.of(column).filter(pl.col("element").is_not_null())
     key = ["person_id", "element"]
     there = own.filter(~pl.col("removed")).sort(-micros("at"), ORIGINAL_FIRST, trust, "record_id")
     there = there.unique(key, keep="first", maintain_order=True)
@@ -224,14 +232,20 @@ def _flags(persons: pl.DataFrame, consents: pl.DataFrame, golden: Contract) -> p
     return persons
 
 
-def _gathered(sources: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    empty = pl.DataFrame(schema=dict(_SOURCE_SCHEMA))
-    every = pl.concat([empty, *(one.cast(pl.Schema(_SOURCE_SCHEMA)) for one in sources)])
-    fields = [name for name in _SOURCE_SCHEMA if name != "person_id"]
+def _gathered(sources: Sequence[pl.DataFrame], who: Numbered) -> pl.DataFrame:
+    """All sources of each person, by column and element."""
+    some = sorted(
+        (one.sort("element") for one in sources if one.height), key=lambda one: one["column"][0]
+    )
+    empty = who.persons.clear().with_columns(
+        pl.lit(None, kind).alias(name) for name, kind in _SOURCE_SCHEMA.items()
+    )
+    every = pl.concat([empty, *some]).sort("person_id", maintain_order=True)
+    named = who.named(every.select("record_id"))
     return (
-        every.sort("person_id", "column", "element", nulls_last=False)
+        every.with_columns(named["record_id"])
         .group_by("person_id", maintain_order=True)
-        .agg(pl.struct(fields).alias(SOURCES))
+        .agg(pl.struct(list(_SOURCE_SCHEMA)).alias(SOURCES))
     )
 
 
