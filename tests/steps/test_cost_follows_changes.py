@@ -24,6 +24,7 @@ from concord.normalise.native import native
 from concord.platforms.base import Record
 from concord.platforms.connection import Connection
 from concord.project import load
+from concord.steps import planning
 from concord.steps.acknowledge import acknowledge
 from concord.steps.approve import approve
 from concord.steps.clean import clean
@@ -39,7 +40,8 @@ from concord.steps.reading import Readings
 from concord.steps.receipts import append_receipts, unsettled
 from concord.steps.resolve import resolve
 from concord.steps.survivorship import survivorship
-from concord.sync.operations import PlannedOperation, StoredReceipt
+from concord.steps.tables import frame_schema
+from concord.sync.operations import StoredReceipt
 from concord.sync.values import load as load_text
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,7 @@ class House:
     def __init__(self, template: Context, folder: Path, environment: str | None) -> None:
         shutil.copytree(template.lake.root, folder / "lake")
         self.hours = 0
+        self.screened = 0
         self.ctx = dataclasses.replace(
             template,
             project=load(ROOT, environment),
@@ -118,16 +121,24 @@ class House:
                     step(self.ctx)
 
     def plan(self, platform: str) -> None:
-        """Plan, having seen that everybody planned gives the same."""
+        """Plan, having seen that weighing everybody, one by one, gives the same."""
         if unready(self.ctx, platform) is None:
             inputs, current, cursors = self.planning(platform)
+            schema = dict(frame_schema(self.ctx.project, current.dataset.name))
+            del schema["_row_hash"]
 
-            def planned(whole: bool) -> list[PlannedOperation]:
+            def planned(*, whole: bool, screen: bool) -> list[dict[str, Any]]:
                 scope = concerned(inputs, current, cursors, platform=platform, whole=whole)
-                return planned_operations(self.ctx, platform, inputs, current, scope)
+                found = planned_operations(
+                    self.ctx, platform, inputs, current, scope, screen=screen
+                )
+                self.screened += found.agreed.height
+                return found.rows(schema).to_dicts()
 
+            everybody = planned(whole=True, screen=False)
+            assert planned(whole=True, screen=True) == everybody
             if cursors["terms"] >= 0:
-                assert planned(whole=False) == planned(whole=True)
+                assert planned(whole=False, screen=True) == everybody
         plan(self.ctx, platform=platform)
 
     def planning(self, platform: str) -> tuple[dict[str, Table], Table, dict[str, int]]:
@@ -208,7 +219,7 @@ people = st.fixed_dictionaries(
         "name": st.sampled_from(NAMES),
         "email": st.sampled_from(["a@x.example", "b@x.example", "c@x.example", "no address"]),
         "phone": st.sampled_from(["+436601239871", "+436601239872", None]),
-        "company": st.sampled_from(["Acme", "Muster", None]),
+        "company": st.sampled_from(["Acme", 'Ünal "Q" & Söhne\\', None]),
         "country": st.sampled_from(["AT", "FR"]),
         "opt_in": st.sampled_from(["true", "false", None]),
         "opt_in_at": st.sampled_from(["2024-02-01T00:00:00+00:00", "2025-02-01T00:00:00+00:00"]),
@@ -282,6 +293,25 @@ def test_one_record_changed_is_one_person_weighed_and_planned(rested: House) -> 
     inputs, current, cursors = rested.planning("crm")
     scope = concerned(inputs, current, cursors, platform="crm", whole=False)
     assert (len(scope.persons), len(scope.records)) == (1, 1)
+
+
+def test_who_agrees_with_the_platform_is_not_weighed_one_by_one(
+    template: Context, tmp_path: Path
+) -> None:
+    house = House(template, tmp_path, "demo")
+    said = {**ANN, "company": 'Ünal "Q" & Söhne\\'}
+    house.read("crm", {"1": crm(said), "2": crm({**said, "name": "Bert", "email": "b@x.example"})})
+    house.weigh(EVERYTHING)
+    house.plan("crm")
+    assert house.screened > 0
+    rows = house.ctx.open("sync/crm/plan").frame().collect()
+    assert rows["kind"].to_list() == ["agree", "agree"]
+    house.deliver("crm", ["ok"])
+    inputs, current, cursors = house.planning("crm")
+    scope = concerned(inputs, current, cursors, platform="crm", whole=True)
+    weighed = planning.screened_scope(house.ctx, "crm", inputs, scope)
+    assert (len(weighed.scope.persons), len(weighed.scope.records)) == (0, 0)
+    assert weighed.agreed.height == 0
 
 
 def test_a_platform_without_rows_makes_nobody_new(rested: House) -> None:

@@ -14,7 +14,7 @@ from concord.assets.table import Table
 from concord.jobs import GOLDEN
 from concord.steps.context import Context, Result
 from concord.steps.plan_scope import COVERED, TERMS, WEIGHED, concerned, weighed
-from concord.steps.planning import covered, planned_operations
+from concord.steps.planning import Planned, covered, planned_operations
 from concord.steps.platforms import batch_of
 from concord.steps.positions import positions
 from concord.steps.receipts import (
@@ -50,7 +50,7 @@ def plan(ctx: Context, *, platform: str) -> Result:
         return _waits(ctx, platform, reason)
     upto = _positions(ctx, platform, inputs)
     window = _window(upto)
-    planned: list[PlannedOperation] = []
+    planned = Planned([], pl.DataFrame())
 
     def work(current: Table, cursors: Lookup[str, int]) -> Change:
         nonlocal planned
@@ -69,8 +69,8 @@ def plan(ctx: Context, *, platform: str) -> Result:
         "plan",
         platform,
         (published,),
-        rows_in=len(planned),
-        notes=_notes(ctx, platform, planned, window),
+        rows_in=len(planned.ops) + planned.agreed.height,
+        notes=_notes(ctx, platform, planned.ops, window),
         facts=_facts(ctx, platform),
     )
 
@@ -188,21 +188,19 @@ def _unready(ctx: Context, platform: str, inputs: Lookup[str, Table], current: T
     return None
 
 
-def _change(
-    ctx: Context, current: Table, planned: list[PlannedOperation], window: str | None
-) -> Change:
+def _change(ctx: Context, current: Table, planned: Planned, window: str | None) -> Change:
     """The new plan in place of the old one; the same decisions are no change."""
     schema = {
         name: kind
         for name, kind in frame_schema(ctx.project, current.dataset.name).items()
         if name != "_row_hash"
     }
-    frame = pl.DataFrame([op.row() for op in planned], schema=schema, orient="row")
+    frame = planned.rows(schema)
     known = current.frame(columns=["op_id"]).collect()["op_id"]
     gone = known.filter(~known.is_in(frame["op_id"].implode()))
     last = current.newest_record()
     had = last is not None and WINDOW in last.extra
     extra = {WINDOW: window or OPEN} if window or had else {}
-    if not planned and not len(gone):
+    if not frame.height and not len(gone):
         return Change(extra=extra)
     return Change(frame, gone, extra=extra)

@@ -15,6 +15,8 @@ from concord.contracts.schema import frame_schema as contract_columns
 from concord.jobs import CONSENTS, CROSSWALK, GOLDEN
 from concord.steps.context import Context
 from concord.steps.plan_scope import Scope, roots
+from concord.steps.plan_screen import AGREED, Screened, screened
+from concord.steps.planned import Planned, agree_rows
 from concord.steps.platforms import Mapping, mapping_for
 from concord.steps.raw_rows import canonical_values, jsonable
 from concord.sync.base import Base
@@ -28,28 +30,76 @@ from concord.sync.unique import holders_of, values_held
 from concord.sync.values import load
 from concord.sync.view import KnownRecord, Person, Side, Terms, owners
 
-__all__ = ["Sides", "audience", "covered", "planned_operations", "sides"]
+__all__ = [
+    "Planned",
+    "Sides",
+    "audience",
+    "covered",
+    "planned_operations",
+    "screened_scope",
+    "sides",
+]
 
 _NOBODYS = ("id.missing", "id.duplicate")
 """Faults of rows that no record can be told by."""
 
 
 def planned_operations(
-    ctx: Context, platform: str, inputs: Lookup[str, Table], current: Table, scope: Scope
-) -> list[PlannedOperation]:
+    ctx: Context,
+    platform: str,
+    inputs: Lookup[str, Table],
+    current: Table,
+    scope: Scope,
+    *,
+    screen: bool = True,
+) -> Planned:
     """The whole plan, given that nobody outside *scope* has an operation.
 
     Args:
         inputs: what the plan reads, at pinned versions.
         current: the plan as it stands.
+        screen: false weighs everybody one by one, which gives the same and takes far longer.
     """
-    known = sides(ctx, platform, inputs, scope, plan_no=current.version + 1)
+    plan_no = current.version + 1
     old, approved = _old(inputs[f"sync/{platform}/receipts"], current)
+    agreed = pl.DataFrame(schema=AGREED)
+    if screen and _sends(ctx, platform):
+        found = screened_scope(ctx, platform, inputs, scope)
+        scope, agreed = found.scope, found.agreed
+    known = sides(ctx, platform, inputs, scope, plan_no=plan_no)
     ops = plan_platform(
         known.persons, known.side, known.terms, known.mapped, old=old, approved=approved
     )
     copies, live = _counts(inputs[f"raw/{platform}"])
-    return hold_mass_changes(ops, copies=copies, records=live)
+    return Planned(
+        hold_mass_changes(ops, copies=copies, records=live),
+        agree_rows(agreed, old, platform, known.terms),
+    )
+
+
+def _sends(ctx: Context, platform: str) -> bool:
+    """Whether the platform is written to at all."""
+    return (
+        ctx.project.platform(platform).direction != "in" and ctx.project.delivers(platform) != "off"
+    )
+
+
+def screened_scope(
+    ctx: Context, platform: str, inputs: Lookup[str, Table], scope: Scope
+) -> Screened:
+    """What of *scope* must be weighed person by person."""
+    contract = ctx.project.contract(GOLDEN)
+    assert contract is not None
+    mapped = mapping_for(ctx, platform).mapped
+    return screened(
+        inputs,
+        scope,
+        mapped,
+        columns=sorted(set(mapped.natives) & mapped.writable & covered(ctx, inputs)),
+        flags={_claim(contract, name): name for name in contract.role("consent")},
+        allowed=pl.all_horizontal(audience(ctx, platform, contract)),
+        creates=ctx.project.platform(platform).audience != "existing",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +170,9 @@ def _within(table: Table, column: str, wanted: pl.Series) -> pl.DataFrame:
 def _records(
     inputs: Lookup[str, Table], platform: str, mapping: Mapping, wanted: pl.Series
 ) -> list[KnownRecord]:
-    rows = _within(inputs[f"raw/{platform}"], "record_id", wanted).to_dicts()
+    claims = pl.col("cells").list.filter(pl.element().struct.field("claim").is_not_null())
+    raw = _within(inputs[f"raw/{platform}"], "record_id", wanted)
+    rows = raw.with_columns(claims).to_dicts()
     clean = _within(inputs[f"clean/{platform}"], "record_id", wanted).select("record_id", "_held")
     held = {record_id: frozenset(names or ()) for record_id, names in clean.iter_rows()}
     values = canonical_values(mapping, [row["fields"] for row in rows])

@@ -23,6 +23,7 @@ __all__ = [
     "StoredReceipt",
     "content_id",
     "new_record",
+    "op_id",
 ]
 
 KINDS = ("withdraw", "delete", "update", "grant", "create", "agree")
@@ -37,9 +38,21 @@ def new_record(person_id: str) -> str:
     return f"new:{person_id}"
 
 
-def content_id(hashed: Hash, platform: str, record_id: str, kind: str, content: Values) -> str:
-    """Names an operation by what it does, whenever it is planned."""
-    return hashed(dump([platform, record_id, kind, dict(content)]))
+def content_id(
+    hashed: Hash, platform: str, record_id: str, kind: str, content: Values | str
+) -> str:
+    """Names an operation by what it does, whenever it is planned.
+
+    Args:
+        content: values, or their canonical JSON text.
+    """
+    text = content if isinstance(content, str) else dump(dict(content))
+    return hashed(f"[{dump(platform)},{dump(record_id)},{dump(kind)},{text}]")
+
+
+def op_id(hashed: Hash, content: str, plan_no: int) -> str:
+    """Names an operation of one plan, given what names its content."""
+    return hashed(f"{content}#{plan_no}")
 
 
 @dataclass(frozen=True, slots=True)

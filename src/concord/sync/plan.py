@@ -14,7 +14,7 @@ from dataclasses import replace
 from concord.sync.changes import creation, update
 from concord.sync.consents import Telling, claims_of, grants, withdrawals
 from concord.sync.mapped import Mapped
-from concord.sync.operations import KINDS, PlannedOperation, content_id, new_record
+from concord.sync.operations import KINDS, PlannedOperation, content_id, new_record, op_id
 from concord.sync.unique import hold_doubles
 from concord.sync.values import Values
 from concord.sync.view import KnownRecord, Person, Side, Terms
@@ -94,7 +94,7 @@ def _named(
     before = known.get(op.content_id)
     if before is not None:
         return replace(op, op_id=before.op_id, plan_no=before.plan_no)
-    return replace(op, op_id=terms.hashed(f"{op.content_id}#{terms.plan_no}"))
+    return replace(op, op_id=op_id(terms.hashed, op.content_id, terms.plan_no))
 
 
 class _Planning:

@@ -32,9 +32,12 @@ def folded(value: Json) -> Json:
     return value
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def dump(value: Json) -> str:
     """Canonical JSON text: equal values give equal text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _ENCODER.encode(value)
 
 
 def load(text: str | None) -> Json:
