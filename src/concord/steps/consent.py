@@ -5,7 +5,8 @@ It reads raw, not clean: a record quarantined for anything else still unsubscrib
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -23,6 +24,7 @@ from concord.steps.tables import frame_schema
 __all__ = ["consent"]
 
 _QUARANTINE = "quarantine/consents"
+_READ = ("record_id", "deleted_at", "cells")
 
 
 def consent(ctx: Context) -> Result:
@@ -35,6 +37,10 @@ def consent(ctx: Context) -> Result:
     table = ctx.open(CONSENTS)
     seen = 0
 
+    @cache
+    def named(*parts: str) -> str:
+        return ctx.hash("consent", *parts)
+
     def fold(cursors: Mapping[str, int]) -> tuple[dict[str, ConsentRow], list[Refused]]:
         nonlocal seen
         place = tuple(sorted(cursors.items()))
@@ -42,14 +48,13 @@ def consent(ctx: Context) -> Result:
             claims = [
                 claim
                 for name, one in raw.items()
-                for claim in _claims(ctx, name, changes(one, cursors[name], one.version))
+                for claim in _claims(
+                    ctx, name, changes(one, cursors[name], one.version, columns=_READ)
+                )
             ]
             seen = len(claims)
             folded[place] = fold_claims(
-                claims,
-                _known(table),
-                now=ctx.now(),
-                consent_id=lambda *parts: ctx.hash("consent", *parts),
+                claims, _known(table, claims, named), now=ctx.now(), consent_id=named
             )
         return folded[place]
 
@@ -59,7 +64,7 @@ def consent(ctx: Context) -> Result:
             changes(one, cursors[name], one.version, columns=["record_id"])["record_id"]
             for name, one in raw.items()
         ]
-        return _quarantine(ctx, refused, pl.concat(touched).to_list())
+        return _quarantine(ctx, refused, pl.concat(touched))
 
     def work(current: Table, cursors: Mapping[str, int]) -> Change | None:
         rows, _ = fold(cursors)
@@ -81,8 +86,14 @@ def consent(ctx: Context) -> Result:
     return Result("consent", None, (held, published), rows_in=seen, quarantined=held.rows)
 
 
-def _known(table: Table) -> dict[str, ConsentRow]:
-    return {row["consent_id"]: row for row in table.frame().collect().to_dicts()}
+def _known(
+    table: Table, claims: Iterable[Claim], named: Callable[..., str]
+) -> dict[str, ConsentRow]:
+    """What is known of the addresses that *claims* speak of."""
+    ids = {named(one.channel, one.address, one.purpose) for one in claims}
+    wanted = pl.LazyFrame({"consent_id": list(ids)}, schema={"consent_id": pl.String})
+    rows = table.frame().join(wanted, on="consent_id", how="semi").collect()
+    return {row["consent_id"]: row for row in rows.to_dicts()}
 
 
 def _claims(ctx: Context, raw: str, moved: pl.DataFrame) -> Iterator[Claim]:
@@ -91,7 +102,7 @@ def _claims(ctx: Context, raw: str, moved: pl.DataFrame) -> Iterator[Claim]:
     contract = ctx.project.contract(f"clean/{platform}")
     assert contract is not None
     live = moved.filter(pl.col("_change") == "upsert", pl.col("deleted_at").is_null())
-    for row in live.select("record_id", "cells").to_dicts():
+    for row in _claiming(live.select("record_id", "cells")).iter_rows(named=True):
         cells: Sequence[Mapping[str, Any]] = row["cells"] or ()
         for cell in cells:
             if cell["claim"] is None or cell["ours"]:
@@ -113,13 +124,22 @@ def _claims(ctx: Context, raw: str, moved: pl.DataFrame) -> Iterator[Claim]:
                 )
 
 
+def _claiming(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that claim anything, with their claims and elements alone."""
+    cell = pl.element().struct
+    own = cell.field("claim").is_not_null() & ~cell.field("ours")
+    some = rows.filter(pl.col("cells").list.eval(own).list.any())
+    told = cell.field("claim").is_not_null() | cell.field("element").is_not_null()
+    return some.with_columns(pl.col("cells").list.filter(told))
+
+
 def _addresses(
     cells: Iterable[Mapping[str, Any]], columns: tuple[str, ...]
 ) -> list[Mapping[str, Any]]:
     return [c for c in cells if c["column"] in columns and c["element"] is not None]
 
 
-def _quarantine(ctx: Context, refused: Sequence[Refused], touched: Sequence[str]) -> Change:
+def _quarantine(ctx: Context, refused: Sequence[Refused], touched: pl.Series) -> Change:
     """One open row for every record whose claim cannot count; closed when the record moves."""
     rules: dict[str, list[str]] = {}
     for one in refused:
@@ -130,7 +150,7 @@ def _quarantine(ctx: Context, refused: Sequence[Refused], touched: Sequence[str]
         for record_id, broken in sorted(rules.items())
     ]
     own = {name: kind for name, kind in schema.items() if name != "_row_hash"}
-    closed = pl.Series([one for one in touched if one not in rules], dtype=pl.String)
+    closed = touched.filter(~touched.is_in(list(rules)))
     counts: dict[str, int] = {}
     for broken in rules.values():
         for rule in set(broken):
