@@ -1,9 +1,13 @@
-"""A million people at once: the rows of raw that `benchmarks.reference` would give one by one."""
+"""A million people at once: what raw, clean, crosswalk and golden hold of them, made from columns.
+
+The rows of raw are those that `benchmarks.reference` would give one by one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 from benchmarks.reference import AT, GIVEN
@@ -14,13 +18,13 @@ from concord.steps.platforms import mapping_for
 from concord.steps.reading import Readings
 from concord.steps.tables import frame_schema
 
-__all__ = ["COLUMNS", "filled", "raw_rows"]
+__all__ = ["canonical_rows", "filled", "links", "raw_rows", "record_ids"]
 
 _NUMBER = pl.col("number")
 _TEXT = _NUMBER.cast(pl.String)
 _LETTERS, _VOWELS = pl.Series(list("bcdfghklmnprstvz")), pl.Series(list("aeiou"))
 _AGREED = datetime(2024, 2, 1, tzinfo=UTC)
-COLUMNS = {
+_COLUMNS = {
     "crm": (
         "birth_date country created_at emails family_name given_name job_title language "
         "locality organisation phones postal_code street"
@@ -32,6 +36,32 @@ COLUMNS = {
 }
 
 
+_CANONICAL = {
+    "crm": {
+        "given_name": "first_name",
+        "family_name": "last_name",
+        "organisation": "company",
+        "job_title": "job_title",
+        "street": "street",
+        "locality": "city",
+        "postal_code": "zip",
+        "country": "country",
+        "language": "language",
+    },
+    "address_book": {
+        "given_name": "N.given",
+        "family_name": "N.family",
+        "full_name": "FN",
+        "organisation": "ORG",
+        "job_title": "TITLE",
+        "street": "ADR.street",
+        "locality": "ADR.locality",
+        "postal_code": "ADR.postal_code",
+        "country": "ADR.country",
+    },
+}
+
+
 def filled(ctx: Context, platform: str, people: int) -> None:
     """What `extract` leaves of a first reading: everybody, or nobody."""
     columns = tuple(sorted(mapping_for(ctx, platform).fields.columns))
@@ -39,31 +69,68 @@ def filled(ctx: Context, platform: str, people: int) -> None:
     schema = frame_schema(ctx.project, f"raw/{platform}")
     plain = {name: kind for name, kind in schema.items() if name != "_row_hash"}
     rows = raw_rows(ctx, platform, people, plain) if people else pl.DataFrame(schema=plain)
-    publish(
-        ctx.open(f"raw/{platform}"), lambda *_: Change(rows, extra=extra), upto={}, run=ctx.run
-    )
+    publish(ctx.open(f"raw/{platform}"), lambda *_: Change(rows, extra=extra), upto={}, run=ctx.run)
 
 
 def raw_rows(
     ctx: Context, platform: str, people: int, schema: Mapping[str, pl.DataType]
 ) -> pl.DataFrame:
     """One row a person, as first found."""
-    prefix = {"crm": "c", "address_book": "b"}[platform]
-    numbers = pl.DataFrame({"number": pl.int_range(people, eager=True)})
-    remote = [f"{prefix}{number}" for number in range(people)]
-    ids = pl.Series("record_id", [ctx.record_id(platform, one) for one in remote])
     known = {
-        "record_id": ids,
-        "remote_id": pl.Series(remote, dtype=pl.String),
+        **record_ids(ctx, platform, people),
         "version": pl.lit("1"),
         "modified_at": pl.lit(AT),
         "fields": pl.struct(**dict(sorted(_fields(platform).items()))).struct.json_encode(),
         "cells": pl.concat_list(*_cells(platform, schema["cells"])).list.drop_nulls(),
     }
+    return _frame(people, known, schema)
+
+
+def canonical_rows(
+    ctx: Context, platform: str, people: int, schema: Mapping[str, pl.DataType]
+) -> pl.DataFrame:
+    """What clean holds of them."""
+    fields = _fields(platform)
+    renamed = _CANONICAL[platform]
+    known = {
+        **record_ids(ctx, platform, people),
+        **{name: fields[native] for name, native in renamed.items()},
+        "birth_date": _born().str.to_date("%Y-%m-%d"),
+        "emails": pl.concat_list(_element(_email())),
+        "phones": pl.concat_list(_element(_phone())),
+        "_cells": pl.concat_list(*_cells(platform, schema["_cells"])).list.drop_nulls(),
+        "_held": pl.lit([], dtype=schema["_held"]),
+    }
+    if platform == "crm":
+        known["created_at"] = pl.lit(datetime(2024, 1, 1, tzinfo=UTC))
+    return _frame(people, known, schema)
+
+
+def record_ids(ctx: Context, platform: str, people: int) -> dict[str, pl.Series]:
+    """record_id and remote_id of each."""
+    prefix = {"crm": "c", "address_book": "b"}[platform]
+    remote = [f"{prefix}{number}" for number in range(people)]
+    ids = [ctx.record_id(platform, one) for one in remote]
+    return {
+        "record_id": pl.Series(ids, dtype=pl.String),
+        "remote_id": pl.Series(remote, dtype=pl.String),
+    }
+
+
+def links(ctx: Context, platform: str, people: int) -> pl.DataFrame:
+    """record_id and person_id of each, as if the records of one platform had come first."""
+    first = record_ids(ctx, "crm", people)["record_id"]
+    persons = pl.Series([ctx.hash("person", one) for one in first], dtype=pl.String)
+    mine = record_ids(ctx, platform, people)["record_id"]
+    return pl.DataFrame({"record_id": mine, "person_id": persons})
+
+
+def _frame(
+    people: int, known: Mapping[str, Any], schema: Mapping[str, pl.DataType]
+) -> pl.DataFrame:
+    numbers = pl.DataFrame({"number": pl.int_range(people, eager=True)})
     return numbers.select(
-        (value if isinstance(value := known.get(name, pl.lit(None)), pl.Series) else value)
-        .cast(kind)
-        .alias(name)
+        (pl.lit(None) if known.get(name) is None else known[name]).cast(kind).alias(name)
         for name, kind in schema.items()
     )
 
@@ -81,9 +148,7 @@ def _family() -> pl.Expr:
 
 
 def _born() -> pl.Expr:
-    day, month = (
-        (1 + _NUMBER % most).cast(pl.String).str.zfill(2) for most in (28, 12)
-    )
+    day, month = ((1 + _NUMBER % most).cast(pl.String).str.zfill(2) for most in (28, 12))
     return pl.concat_str((1950 + _NUMBER % 50).cast(pl.String), month, day, separator="-")
 
 
@@ -122,8 +187,8 @@ def _fields(platform: str) -> dict[str, pl.Expr]:
         "N.given": _given(),
         "N.family": _family(),
         "FN": pl.concat_str(_given(), _family(), separator=" "),
-        "EMAIL": pl.concat_list(_element(_email())),
-        "TEL": pl.concat_list(_element(_phone())),
+        "EMAIL": pl.concat_list(_native_element(_email())),
+        "TEL": pl.concat_list(_native_element(_phone())),
         "ORG": company,
         "TITLE": pl.lit("Einkauf"),
         "ADR.street": street,
@@ -136,6 +201,10 @@ def _fields(platform: str) -> dict[str, pl.Expr]:
 
 
 def _element(value: pl.Expr) -> pl.Expr:
+    return pl.struct(value=value, type=pl.lit("work"), preferred=pl.lit(True))
+
+
+def _native_element(value: pl.Expr) -> pl.Expr:
     return pl.struct(preferred=pl.lit(True), type=pl.lit("work"), value=value)
 
 
@@ -144,7 +213,7 @@ def _cells(platform: str, kind: pl.DataType) -> list[pl.Expr]:
     elements = {"emails": _email(), "phones": _phone()}
     found = [
         (column, _cell(kind, platform, column, element=elements.get(column), dated_at=AT))
-        for column in COLUMNS[platform]
+        for column in _COLUMNS[platform]
     ]
     if platform == "crm":
         claim = _cell(

@@ -18,7 +18,7 @@ from concord.project import Project, load
 from concord.steps.context import Context
 from concord.steps.deploy import deploy
 
-__all__ = ["AT", "GIVEN", "card", "customer", "deployed", "family", "project"]
+__all__ = ["AT", "GIVEN", "card", "context", "customer", "deployed", "family", "project"]
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 GIVEN = "Anna Johann Maria Michael Petra Thomas Katharina Robert Susanne Milan".split()
@@ -35,17 +35,22 @@ def project() -> Project:
 def deployed() -> Iterator[Context]:
     """Its tables, empty, in a folder that goes at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        ctx = Context(
-            project=project(),
-            run=RunId("bench", "bench"),
-            lake=Lake(folder),
-            record_key=b"k" * 32,
-            connect=_nowhere,
-            now=lambda: AT,
-            tell=lambda _: None,
-        )
+        ctx = context(folder)
         deploy(ctx, resolved=False)
         yield ctx
+
+
+def context(lake: str | Path) -> Context:
+    """The reference project on the tables in a folder."""
+    return Context(
+        project=project(),
+        run=RunId("bench", "bench"),
+        lake=Lake(str(lake)),
+        record_key=b"k" * 32,
+        connect=_nowhere,
+        now=lambda: AT,
+        tell=lambda _: None,
+    )
 
 
 def _nowhere(name: str) -> Connection:

@@ -31,7 +31,7 @@ from concord.steps.windows import waits_until
 from concord.sync.chunks import chunks_for
 from concord.sync.operations import PlannedOperation
 
-__all__ = ["plan", "plan_positions", "unready"]
+__all__ = ["plan", "plan_inputs", "plan_positions", "unready"]
 
 
 def plan(ctx: Context, *, platform: str) -> Result:
@@ -43,7 +43,7 @@ def plan(ctx: Context, *, platform: str) -> Result:
     waits, all but withdrawals; an opening is news to plan from. Only people and records that
     something has happened to are looked at; nobody else has an operation, before or after.
     """
-    inputs = _inputs(ctx, platform)
+    inputs = plan_inputs(ctx, platform)
     table = ctx.open(f"sync/{platform}/plan")
     reason = _unready(ctx, platform, inputs, table)
     if reason is not None:
@@ -122,10 +122,11 @@ def _notes(
 
 def plan_positions(ctx: Context, platform: str) -> dict[str, Position]:
     """How far everything is that a plan follows from; the declarations are part of it."""
-    return _positions(ctx, platform, _inputs(ctx, platform))
+    return _positions(ctx, platform, plan_inputs(ctx, platform))
 
 
-def _inputs(ctx: Context, platform: str) -> dict[str, Table]:
+def plan_inputs(ctx: Context, platform: str) -> dict[str, Table]:
+    """Everything that a plan is made from, in the order of the job's *reads*."""
     return {name: ctx.open(name) for name in ctx.project.job(f"plan.{platform}").reads}
 
 
@@ -160,7 +161,7 @@ def _fingerprint(*parts: str) -> int:
 
 def unready(ctx: Context, platform: str) -> str | None:
     """Why nothing may be planned now; None when it may."""
-    inputs = _inputs(ctx, platform)
+    inputs = plan_inputs(ctx, platform)
     return _unready(ctx, platform, inputs, ctx.open(f"sync/{platform}/plan"))
 
 
