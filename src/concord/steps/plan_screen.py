@@ -20,7 +20,7 @@ from concord.steps.plan_scope import Scope, owned
 from concord.sync.mapped import ClaimColumn, Mapped
 from concord.sync.values import dump
 
-__all__ = ["AGREED", "Screened", "screened"]
+__all__ = ["AGREED", "Screened", "claims_in", "screened"]
 
 _SOME = 250_000
 """People looked at together; the columns of one take about two kilobytes."""
@@ -42,10 +42,12 @@ class Screened:
     Attributes:
         scope: people and records that must be weighed.
         agreed: record_id, remote_id, person_id and pairs (JSON text) of one ``agree`` row each.
+        claims: every claim of consent on the platform (`claims_in`).
     """
 
     scope: Scope
     agreed: pl.DataFrame
+    claims: pl.DataFrame
 
 
 def screened(
@@ -67,9 +69,9 @@ def screened(
         allowed: of golden: whether the person may be sent anything.
         creates: whether people without a record are given one.
     """
-    golden = inputs[GOLDEN]
+    golden, claims = inputs[GOLDEN], claims_in(inputs[f"raw/{mapped.platform}"], mapped)
     if not set(columns) <= set(golden.schema) & set(inputs[f"clean/{mapped.platform}"].schema):
-        return Screened(scope, pl.DataFrame(schema=AGREED))
+        return Screened(scope, pl.DataFrame(schema=AGREED), claims)
     clean = inputs[f"clean/{mapped.platform}"].schema
     compared = {
         name: pair_text(
@@ -78,21 +80,17 @@ def screened(
         )
         for name in sorted(columns)
     }
-    records = _records(inputs, mapped, scope)
+    records = _records(inputs, mapped, scope, claims)
     people = scope.persons.drop_nulls().unique()
     done, agreed = [pl.Series(dtype=pl.String)], [pl.DataFrame(schema=AGREED)]
     for start in range(0, len(people), _SOME):
         some = people.slice(start, _SOME)
-        persons = (
-            _within(golden, "person_id", some)
-            .select(
-                "person_id",
-                pl.col("deleted_at").is_null().alias("_alive"),
-                allowed.fill_null(False).alias("_allowed"),
-                *(pl.col(name).alias(f"golden.{name}") for name in columns),
-                *(pl.col(name).alias(f"flag.{claim}") for claim, name in flags.items()),
-            )
-            .collect()
+        persons = _within(golden, "person_id", some).select(
+            "person_id",
+            pl.col("deleted_at").is_null().alias("_alive"),
+            allowed.fill_null(False).alias("_allowed"),
+            *(pl.col(name).alias(f"golden.{name}") for name in columns),
+            *(pl.col(name).alias(f"flag.{claim}") for claim, name in flags.items()),
         )
         mine = records.filter(pl.col("owner").is_in(some.implode()))
         done.append(_needless(some, persons, mine, creates=creates))
@@ -100,14 +98,16 @@ def screened(
         fine = known.filter(_undisturbed(inputs[CONSENTS], mapped, flags))
         fine = fine.filter(_readable(columns, compared))
         settled, new = _agreeing(fine, compared)
-        done += [settled["owner"], new["owner"]]
+        done += [settled, new["owner"]]
         agreed.append(
             new.select("record_id", "remote_id", "pairs", person_id="owner").select(*AGREED)
         )
     finished = pl.concat(done)
     left = records.filter(~pl.col("owner").is_in(finished.implode()).fill_null(False))
     weighed = people.filter(~people.is_in(finished.implode()))
-    return Screened(replace(scope, persons=weighed, records=left["record_id"]), pl.concat(agreed))
+    return Screened(
+        replace(scope, persons=weighed, records=left["record_id"]), pl.concat(agreed), claims
+    )
 
 
 def _within(table: Table, column: str, wanted: pl.Series) -> pl.LazyFrame:
@@ -115,7 +115,9 @@ def _within(table: Table, column: str, wanted: pl.Series) -> pl.LazyFrame:
     return table.frame().join(keys, on=column, how="semi")
 
 
-def _records(inputs: Lookup[str, Table], mapped: Mapped, scope: Scope) -> pl.DataFrame:
+def _records(
+    inputs: Lookup[str, Table], mapped: Mapped, scope: Scope, claims: pl.DataFrame
+) -> pl.DataFrame:
     """Records of the scope: whose, whether they are as simple as can be, and what they claim."""
     raw = inputs[f"raw/{mapped.platform}"]
     simple = (
@@ -140,68 +142,71 @@ def _records(inputs: Lookup[str, Table], mapped: Mapped, scope: Scope) -> pl.Dat
         .collect()
         .join(owned(inputs, mapped.platform), on="record_id", how="left")
     )
-    cells = (
-        raw.frame(columns=["record_id", "cells"])
-        .explode("cells")
-        .unnest("cells")
-        .filter(pl.col("claim").is_not_null(), pl.col("element").is_null())
-        .select("record_id", "column", "claim")
-        .collect()
-    )
     for claim in mapped.claims:
-        said = cells.filter(pl.col("column") == claim.column)
+        said = claims.filter(pl.col("column") == claim.column)
         said = said.select("record_id", pl.col("claim").alias(f"claim.{claim.column}"))
         rows = rows.join(said, on="record_id", how="left")
     return rows
 
 
+def claims_in(raw: Table, mapped: Mapped) -> pl.DataFrame:
+    """Every claim of consent in raw: record_id and the cell's own columns."""
+    if not mapped.claims:
+        return pl.DataFrame(
+            schema={"record_id": pl.String, "column": pl.String, "claim": pl.String}
+        )
+    return (
+        raw.frame(columns=["record_id", "cells"])
+        .explode("cells")
+        .unnest("cells")
+        .filter(pl.col("claim").is_not_null(), pl.col("element").is_null())
+        .collect()
+    )
+
+
 def _needless(
-    some: pl.Series, persons: pl.DataFrame, records: pl.DataFrame, *, creates: bool
+    some: pl.Series, persons: pl.LazyFrame, records: pl.DataFrame, *, creates: bool
 ) -> pl.Series:
     """People without a record who get none."""
-    wanted = persons.filter(pl.col("_alive") & pl.col("_allowed") & pl.lit(creates))["person_id"]
-    theirs = pl.concat([records["owner"], wanted])
-    return some.filter(~some.is_in(theirs.implode()))
+    without = some.filter(~some.is_in(records["owner"].implode()))
+    if not creates or not len(without):
+        return without
+    wanted = persons.filter(pl.col("_alive") & pl.col("_allowed")).select("person_id").collect()
+    return without.filter(~without.is_in(wanted["person_id"].implode()))
 
 
 def _known(
     inputs: Lookup[str, Table],
     mapped: Mapped,
     records: pl.DataFrame,
-    persons: pl.DataFrame,
+    persons: pl.LazyFrame,
     columns: Sequence[str],
 ) -> pl.DataFrame:
     """Living people with exactly one record here, which clean has as it stands; with the base."""
     platform = mapped.platform
-    lone = records.filter((pl.len().over("owner") == 1) & pl.col("_simple"))
+    lone = records.filter(pl.col("owner").is_unique() & pl.col("_simple"))
     clean, base = inputs[f"clean/{platform}"], inputs[f"sync/{platform}/base"]
     addresses = [one.addresses for one in mapped.claims if one.addresses in mapped.natives]
+    shown = dict.fromkeys([*columns, *addresses])
     values = (
-        _within(clean, "record_id", lone["record_id"])
+        clean.frame()
         .filter(pl.col("_held").list.len().fill_null(0) == 0)
-        .select(
-            "record_id",
-            *(
-                pl.col(name).alias(f"record.{name}")
-                for name in dict.fromkeys([*columns, *addresses])
-            ),
-        )
-        .collect()
+        .select("record_id", *(pl.col(name).alias(f"record.{name}") for name in shown))
     )
     pair = pl.element().struct
     told = pl.concat_str(
         pair.field("column"), pair.field("golden"), pair.field("remote"), separator=_UNIT
     )
-    agreed = (
-        _within(base, "record_id", lone["record_id"])
-        .select("record_id", pl.col("pairs").list.eval(told).list.join(_GROUP).alias("_base"))
-        .collect()
+    agreed = base.frame().select(
+        "record_id", pl.col("pairs").list.eval(told).list.join(_GROUP).alias("_base")
     )
     return (
-        lone.join(persons.filter("_alive"), left_on="owner", right_on="person_id")
+        lone.lazy()
+        .join(persons.filter("_alive"), left_on="owner", right_on="person_id")
         .join(values, on="record_id")
         .join(agreed, on="record_id", how="left")
         .with_columns(pl.col("_base").fill_null(""))
+        .collect()
     )
 
 
@@ -246,48 +251,47 @@ def _readable(columns: Sequence[str], compared: Lookup[str, PairText]) -> pl.Exp
 
 def _agreeing(
     fine: pl.DataFrame, compared: Lookup[str, PairText]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[pl.Series, pl.DataFrame]:
     """Those of whom the base says what golden and the record say, and those of whom it says
     nothing yet while the two say the same; these with their pairs."""
-    texts = {
-        f"{side}.{name}": text.of(pl.col(f"{side}.{name}"))
-        for name, text in compared.items()
+    texts = {name: text for name, text in compared.items() if text.of is not None}
+    made = [
+        text.of(one).alias(one.meta.output_name())
+        for name, text in texts.items()
         if text.of is not None
-        for side in ("golden", "record")
-    }
-    written = fine.with_columns(one.alias(name) for name, one in texts.items())
-    names = [name for name, text in compared.items() if text.of is not None]
-    sides = {name: (pl.col(f"golden.{name}"), pl.col(f"record.{name}")) for name in names}
-
-    def said(name: str, *parts: pl.Expr, separator: str) -> pl.Expr:
-        nothing = compared[name].nothing
-        empty = pl.all_horizontal(one == nothing for one in sides[name])
-        return pl.when(~empty).then(pl.concat_str(*parts, separator=separator))
-
-    told = [said(name, pl.lit(name), *sides[name], separator=_UNIT) for name in names]
-    expected = pl.concat_str(pl.lit(""), *told, separator=_GROUP, ignore_nulls=True)
-    expected = expected.str.strip_prefix(_GROUP)
-    settled = written.filter(~pl.col("_allowed") | (pl.col("_base") == expected))
-    pairs = [
-        said(
-            name,
-            pl.lit(f"{dump(name)}:["),
-            pl.concat_str(*(encoded(one) for one in sides[name]), separator=","),
-            pl.lit("]"),
-            separator="",
-        )
-        for name in names
+        for one in _sides(name)
     ]
-    new = written.filter(
-        pl.col("_allowed") & pl.col("_complete"),
-        pl.col("_base") == "",
-        expected != "",
-        *(one == other for one, other in sides.values()),
-    ).with_columns(
-        pl.concat_str(
-            pl.lit("{"),
-            pl.concat_str(*pairs, separator=",", ignore_nulls=True),
-            pl.lit("}"),
-        ).alias("pairs")
+    told = (_said(texts, name, pl.lit(name), *_sides(name), separator=_UNIT) for name in texts)
+    expected = pl.concat_str(pl.lit(""), *told, separator=_GROUP, ignore_nulls=True)
+    written = fine.with_columns(made).with_columns(
+        expected.str.strip_prefix(_GROUP).alias("_expected")
     )
-    return settled, new
+    agrees = ~pl.col("_allowed") | (pl.col("_base") == pl.col("_expected"))
+    new = written.filter(
+        pl.col("_allowed") & pl.col("_complete") & (pl.col("_base") == ""),
+        pl.col("_expected") != "",
+        *(one == other for one, other in map(_sides, texts)),
+    )
+    return written.filter(agrees)["owner"], new.with_columns(_pairs(texts).alias("pairs"))
+
+
+def _sides(name: str) -> tuple[pl.Expr, pl.Expr]:
+    return pl.col(f"golden.{name}"), pl.col(f"record.{name}")
+
+
+def _said(texts: Lookup[str, PairText], name: str, *parts: pl.Expr, separator: str) -> pl.Expr:
+    """The parts joined, where either side has a value."""
+    empty = pl.all_horizontal(one == texts[name].nothing for one in _sides(name))
+    return pl.when(~empty).then(pl.concat_str(*parts, separator=separator))
+
+
+def _pairs(texts: Lookup[str, PairText]) -> pl.Expr:
+    """The content of an ``agree`` row, as JSON."""
+    pairs = []
+    for name in texts:
+        both = pl.concat_str(*(encoded(one) for one in _sides(name)), separator=",")
+        parts = (pl.lit(f"{dump(name)}:["), both, pl.lit("]"))
+        pairs.append(_said(texts, name, *parts, separator=""))
+    return pl.concat_str(
+        pl.lit("{"), pl.concat_str(*pairs, separator=",", ignore_nulls=True), pl.lit("}")
+    )

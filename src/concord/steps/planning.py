@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from concord.contracts.schema import frame_schema as contract_columns
 from concord.jobs import CONSENTS, CROSSWALK, GOLDEN
 from concord.steps.context import Context
 from concord.steps.plan_scope import Scope, roots
-from concord.steps.plan_screen import AGREED, Screened, screened
+from concord.steps.plan_screen import AGREED, Screened, claims_in, screened
 from concord.steps.planned import Planned, agree_rows
 from concord.steps.platforms import Mapping, mapping_for
 from concord.steps.raw_rows import canonical_values, jsonable
@@ -62,11 +63,11 @@ def planned_operations(
     """
     plan_no = current.version + 1
     old, approved = _old(inputs[f"sync/{platform}/receipts"], current)
-    agreed = pl.DataFrame(schema=AGREED)
+    agreed, claims = pl.DataFrame(schema=AGREED), None
     if screen and _sends(ctx, platform):
         found = screened_scope(ctx, platform, inputs, scope)
-        scope, agreed = found.scope, found.agreed
-    known = sides(ctx, platform, inputs, scope, plan_no=plan_no)
+        scope, agreed, claims = found.scope, found.agreed, found.claims
+    known = sides(ctx, platform, inputs, scope, plan_no=plan_no, claims=claims)
     ops = plan_platform(
         known.persons, known.side, known.terms, known.mapped, old=old, approved=approved
     )
@@ -113,13 +114,25 @@ class Sides:
 
 
 def sides(
-    ctx: Context, platform: str, inputs: Lookup[str, Table], scope: Scope, *, plan_no: int
+    ctx: Context,
+    platform: str,
+    inputs: Lookup[str, Table],
+    scope: Scope,
+    *,
+    plan_no: int,
+    claims: pl.DataFrame | None = None,
 ) -> Sides:
-    """The tables as values, of those in *scope*."""
+    """The tables as values, of those in *scope*.
+
+    Args:
+        claims: what is claimed on the platform, where it was read already.
+    """
     declaration = ctx.project.platform(platform)
     mapping = mapping_for(ctx, platform)
     persons = _persons(ctx, platform, inputs, scope.persons)
-    records = _records(inputs, platform, mapping, scope.records)
+    if claims is None:
+        claims = claims_in(inputs[f"raw/{platform}"], mapping.mapped)
+    records = _records(inputs, platform, mapping, scope.records, claims)
     links = _within(inputs[CROSSWALK], "record_id", scope.records).filter(
         pl.col("platform") == platform
     )
@@ -161,20 +174,30 @@ def covered(ctx: Context, inputs: Lookup[str, Table]) -> frozenset[str]:
     )
 
 
-def _within(table: Table, column: str, wanted: pl.Series) -> pl.DataFrame:
+def _within(
+    table: Table, column: str, wanted: pl.Series, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
     """The rows whose *column* is one of *wanted*."""
     keys = pl.LazyFrame({column: wanted.drop_nulls().unique()}, schema={column: pl.String})
-    return table.frame().join(keys, on=column, how="semi").collect()
+    return table.frame(columns=columns).join(keys, on=column, how="semi").collect()
 
 
 def _records(
-    inputs: Lookup[str, Table], platform: str, mapping: Mapping, wanted: pl.Series
+    inputs: Lookup[str, Table],
+    platform: str,
+    mapping: Mapping,
+    wanted: pl.Series,
+    claims: pl.DataFrame,
 ) -> list[KnownRecord]:
-    claims = pl.col("cells").list.filter(pl.element().struct.field("claim").is_not_null())
-    raw = _within(inputs[f"raw/{platform}"], "record_id", wanted)
-    rows = raw.with_columns(claims).to_dicts()
-    clean = _within(inputs[f"clean/{platform}"], "record_id", wanted).select("record_id", "_held")
+    raw = inputs[f"raw/{platform}"]
+    plain = [name for name in raw.columns if name != "cells"]
+    rows = _within(raw, "record_id", wanted, plain).to_dicts()
+    clean = _within(inputs[f"clean/{platform}"], "record_id", wanted, ["record_id", "_held"])
     held = {record_id: frozenset(names or ()) for record_id, names in clean.iter_rows()}
+    told = claims.filter(pl.col("record_id").is_in(wanted.implode()))
+    cells: defaultdict[str, list[Lookup[str, Any]]] = defaultdict(list)
+    for cell in told.iter_rows(named=True):
+        cells[cell.pop("record_id")].append(cell)
     values = canonical_values(mapping, [row["fields"] for row in rows])
     return [
         KnownRecord(
@@ -185,7 +208,7 @@ def _records(
             fault=row["fault"],
             fields=load(row["fields"]) or {},
             values=value,
-            cells=cells_of(row["cells"]),
+            cells=cells_of(cells[row["record_id"]]),
             accepted=row["record_id"] in held,
             held=held.get(row["record_id"], frozenset()),
         )
