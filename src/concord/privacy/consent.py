@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["Claim", "Refused", "fold_claims"]
+__all__ = ["Claim", "Refused", "fold_claims", "reaches"]
 
 _AHEAD = timedelta(days=1)
 ConsentRow = dict[str, Any]
@@ -70,7 +70,7 @@ def fold_claims(
     changed: dict[str, ConsentRow] = {}
     refused = []
     for claim in claims:
-        if not _reaches(claim):
+        if not reaches(claim):
             continue
         if claim.claim == "granted":
             rule = _unfit(claim, now)
@@ -83,7 +83,7 @@ def fold_claims(
     return {n: row for n, row in changed.items() if row != _copy(known.get(n))}, refused
 
 
-def _reaches(claim: Claim) -> bool:
+def reaches(claim: Claim) -> bool:
     """A withdrawal reaches every address in the row, and one removed in the same reading; a grant
     only those that stood there when it was first read."""
     if claim.claim == "withdrawn":

@@ -14,9 +14,11 @@ import polars as pl
 from concord.assets.changes import changes
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.contracts.gate import breaker, gate
+from concord.contracts.document import Contract
+from concord.contracts.gate import RULES, breaker, gate
+from concord.contracts.schema import frame_schema as contract_columns
 from concord.jobs import CONSENTS
-from concord.privacy.consent import Claim, ConsentRow, Refused, fold_claims
+from concord.privacy.consent import Claim, ConsentRow, Refused, fold_claims, reaches
 from concord.steps.context import Context, Result
 from concord.steps.positions import positions
 from concord.steps.tables import frame_schema
@@ -53,9 +55,11 @@ def consent(ctx: Context) -> Result:
                 )
             ]
             seen = len(claims)
-            folded[place] = fold_claims(
-                claims, _known(table, claims, named), now=ctx.now(), consent_id=named
+            fit, unfit = _by_address(claims, contract)
+            rows, refused = fold_claims(
+                fit, _known(table, fit, named), now=ctx.now(), consent_id=named
             )
+            folded[place] = rows, [*unfit, *refused]
         return folded[place]
 
     def quarantine(_table: Table, cursors: Mapping[str, int]) -> Change:
@@ -84,6 +88,30 @@ def consent(ctx: Context) -> Result:
     table.refresh()
     published = publish(table, work, upto=upto, run=ctx.run)
     return Result("consent", None, (held, published), rows_in=seen, quarantined=held.rows)
+
+
+def _by_address(claims: Sequence[Claim], contract: Contract) -> tuple[list[Claim], list[Refused]]:
+    """Claims of addresses that the contract allows, and the others: they stop nobody."""
+    found = pl.Series(sorted({claim.address for claim in claims}), dtype=pl.String)
+    rows = pl.DataFrame({"address": found}).select(
+        (pl.col("address") if name == "address" else pl.lit(None, kind)).cast(kind).alias(name)
+        for name, kind in contract_columns(contract).items()
+    )
+    verdict = gate(rows, contract)
+    judged = verdict.quarantined.select("address", RULES).iter_rows()
+    broken = {
+        address: own
+        for address, rules in judged
+        if (own := [rule for rule in rules if rule.startswith("address.")])
+    }
+    fit = [claim for claim in claims if claim.address not in broken]
+    unfit = [
+        Refused(claim, rule)
+        for claim in claims
+        if reaches(claim)
+        for rule in broken.get(claim.address, ())
+    ]
+    return fit, unfit
 
 
 def _known(
