@@ -7,15 +7,16 @@ can be anything, while whoever puts a file there makes it the newest. Concord wr
 complete new file in that one's place: every row and column it did not mean to change stays as it
 was, byte by byte.
 
-The cursor is the digest of the content, so a file that is sent again unchanged is no news. An empty
-cell is null. A row that Concord makes has the id ``concord-<person_id>``, whether or not a column
+The cursor begins with the digest of the content, so a file that is sent again unchanged is no news;
+the columns follow, to tell which of them the next file changes (`files_drift`). An empty cell is
+null. A row that Concord makes has the id ``concord-<person_id>``, whether or not a column
 for the person_id is declared, so making it twice is found out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -37,9 +38,9 @@ from concord.platforms.connection import Connection
 from concord.platforms.csv_encoding import known_encoding
 from concord.platforms.declaration import FilesOptions, PlatformDeclaration
 from concord.platforms.effort import Effort
-from concord.platforms.files_drift import drift_notes
+from concord.platforms.files_drift import Seen, chain_notes, cursor_of, digest_in, seen_in
 from concord.platforms.files_folder import Folder, Found
-from concord.platforms.files_formats import Content, opened_content
+from concord.platforms.files_formats import Content, columns_of, opened_content
 from concord.platforms.natives import native_fields
 from concord.platforms.vcard import MULTIVALUED, is_native
 
@@ -124,16 +125,16 @@ class Files:
     def changes(self, cursor: str) -> Iterator[Page]:
         """See `Source.changes`."""
         with self._sheet() as (found, sheet):
-            digest = sheet.digest
-            if digest == cursor:
+            if sheet.digest == digest_in(cursor):
                 yield Page([], cursor, full=False)
             else:
-                yield from _pages(sheet, digest, self._drift(found, sheet))
+                notes = self._drift(found, sheet, seen_in(cursor))
+                yield from _pages(sheet, _cursor(found, sheet), notes)
 
     def listing(self) -> Iterator[Page]:
         """See `Source.listing`."""
         with self._sheet() as (found, sheet):
-            yield from _pages(sheet, sheet.digest, self._drift(found, sheet))
+            yield from _pages(sheet, _cursor(found, sheet), self._drift(found, sheet))
 
     def read(self, remote_ids: Sequence[str]) -> Sequence[Record]:
         """See `Source.read`; one pass over the file."""
@@ -177,30 +178,36 @@ class Files:
                 raise self._compared(found, error) from None
             yield found, content
 
-    def _drift(self, found: Found, content: Content) -> tuple[str, ...]:
-        """How the newest file's columns differ from those of the one before."""
-        own = {"updated_at": None, "external_id": None}
-        options = self._options.model_copy(update=own)
-        if found.before is None or not content.columns:
+    def _drift(self, found: Found, content: Content, last: Seen | None = None) -> tuple[str, ...]:
+        """How columns changed from file to file, since the last one read if it is known."""
+        if not content.columns:
             return ()
-        try:
-            with self._folder.file(found.before) as other:
-                before = opened_content(other, options, (), self._folder)
-                return drift_notes(found.shown, content.columns, other.shown, before.columns)
-        except ConcordError:
-            return ()  # an older file that cannot be read says nothing of the newest
+        since = last.modified_ns if last else 0
+        earlier = [one for one in found.earlier if one[0] > since]
+        chain = [last] if last else []
+        for modified_ns, name in reversed(earlier):
+            # An older file that cannot be read says nothing of the newest.
+            with suppress(ConcordError), self._folder.file(name) as other:
+                chain.append(Seen(other.shown, columns_of(other, self._options), modified_ns))
+        return chain_notes([*chain, _seen(found, content)])
 
     def _compared(self, found: Found, error: UnreadableInput) -> UnreadableInput:
-        """The error of the newest file, and whether the file before it would do."""
-        if found.before is None:
-            return error
-        try:
-            with self._folder.file(found.before) as other:
+        """The error of the newest file, and which file before it would do."""
+        for place, (_, name) in enumerate(found.earlier, start=1):
+            with suppress(ConcordError), self._folder.file(name) as other:
                 opened_content(other, self._options, self._natives, self._folder)
-                what = f"{error.what}; {other.shown}, the file before it, can be read"
+                back = "the file" if place == 1 else f"{place} files"
+                what = f"{error.what}; {other.shown}, {back} before it, can be read"
                 return UnreadableInput(error.where, what, error.row)
-        except ConcordError:
-            return error
+        return error
+
+
+def _seen(found: Found, content: Content) -> Seen:
+    return Seen(found.shown, content.columns, found.stat.st_mtime_ns)
+
+
+def _cursor(found: Found, content: Content) -> str:
+    return cursor_of(content.digest, _seen(found, content))
 
 
 def _place(connection: Connection) -> str:
@@ -209,13 +216,13 @@ def _place(connection: Connection) -> str:
     return str(connection.extra.get("path") or (f"{host}/{path}" if path else host))
 
 
-def _pages(sheet: Content, digest: str, notes: Sequence[str]) -> Iterator[Page]:
+def _pages(sheet: Content, cursor: str, notes: Sequence[str]) -> Iterator[Page]:
     records = sheet.records()
     calls = 1  # one file was opened, however many pages it fills
     page = list(islice(records, _PAGE))
     while True:
         following = list(islice(records, _PAGE))
-        yield Page(page, digest, full=True, calls=calls, notes=notes)
+        yield Page(page, cursor, full=True, calls=calls, notes=notes)
         if not following:
             return
         page, calls, notes = following, 0, ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -27,7 +27,7 @@ from concord.platforms.files_batch import UnfitError
 from concord.platforms.files_cells import TableRow, needed_columns, text_of, value_of
 from concord.platforms.files_table import MOST_ROWS, MOST_UNPACKED, TableFile, TableRewrite
 
-__all__ = ["AvroTable"]
+__all__ = ["AvroTable", "avro_columns"]
 
 _CODECS = ("null", "deflate")
 _OWN_METADATA = ("avro.schema", "avro.codec")
@@ -66,7 +66,7 @@ class AvroTable(TableFile):
             UnreadableInput: it is no Avro file, too large, or lacks a needed field.
         """
         super().__init__(stream, where, options, natives)
-        with self._translated():
+        with _translated(self.where):
             reader = fastavro.reader(stream)
             header = dict(reader.metadata)
             after = stream.tell()
@@ -74,7 +74,7 @@ class AvroTable(TableFile):
             self._codec = header.get("avro.codec", "null")
         self._metadata = {k: v for k, v in header.items() if k not in _OWN_METADATA}
         self._schema = self._checked(schema)
-        with self._translated():
+        with _translated(self.where):
             self._rows_told = self._walked(after)
         names = [one["name"] for one in schema["fields"]]
         self._needed = needed_columns(where, names, options, natives)
@@ -108,9 +108,9 @@ class AvroTable(TableFile):
                 raise UnfitError("column.required")
 
     @property
-    def columns(self) -> Sequence[str]:
+    def columns(self) -> Mapping[str, str]:
         """See `TableFile.columns`."""
-        return list(self._fields)
+        return _columns(self._schema)
 
     def notes(self) -> Iterator[str]:
         """See `TableFile.notes`."""
@@ -143,7 +143,7 @@ class AvroTable(TableFile):
 
     def _whole(self) -> Iterator[tuple[TableRow, dict[str, Any]]]:
         number = 0
-        with self._translated(lambda: number):
+        with _translated(self.where, lambda: number):
             self.stream.seek(0)
             for whole in fastavro.reader(self.stream, return_record_name=True):
                 assert isinstance(whole, dict)
@@ -205,17 +205,37 @@ class AvroTable(TableFile):
                 raise UnreadableInput(self.where, what)
         return rows
 
-    @contextmanager
-    def _translated(self, row: Callable[[], int] = lambda: 0) -> Iterator[None]:
-        try:
-            yield
-        except (UnreadableInput, GeneratorExit):
+
+@contextmanager
+def _translated(where: str, row: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    try:
+        yield
+    except (UnreadableInput, GeneratorExit):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:
             raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            what = "is no Avro file, or a damaged one; export it again"
-            raise UnreadableInput(self.where, what, row() + 1 if row() else None) from None
+        what = "is no Avro file, or a damaged one; export it again"
+        raise UnreadableInput(where, what, row() + 1 if row() else None) from None
+
+
+def avro_columns(stream: BinaryIO, where: str) -> Mapping[str, str]:
+    """The columns of a file, and what type each has; no more than its header is read.
+
+    Raises:
+        UnreadableInput: it is no Avro file.
+    """
+    with _translated(where):
+        return _columns(json.loads(fastavro.reader(stream).metadata["avro.schema"]))
+
+
+def _columns(schema: Mapping[str, Any]) -> Mapping[str, str]:
+    return {one["name"]: _said(one["type"]) for one in schema["fields"]}
+
+
+def _said(kind: Any) -> str:
+    branches = kind if isinstance(kind, list) else [kind]
+    return " or ".join(sorted(_named(one) for one in branches))
 
 
 def _named(branch: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from secrets import token_hex
 from typing import IO
@@ -33,7 +33,7 @@ class CardFolder:
     options: FilesOptions
     natives: tuple[str, ...]
     said: str = "vCard"
-    columns: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

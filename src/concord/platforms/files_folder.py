@@ -13,7 +13,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -22,7 +22,10 @@ from typing import IO, BinaryIO
 
 from concord.errors import PlatformDown, PlatformRefused, UnreadableInput
 
-__all__ = ["Folder", "Found"]
+__all__ = ["MOST_COMPARED", "Folder", "Found"]
+
+MOST_COMPARED = 10
+"""Older files whose columns are looked at: a folder may keep the exports of years."""
 
 _LOCK = ".concord.lock"
 _UNFINISHED = ".concord.unfinished"
@@ -37,7 +40,7 @@ class Found:
     Attributes:
         shown: its name as errors and places tell it: one line of text, whatever the name is.
         older: how many matching files are older, and so are not read.
-        before: the newest of those; None when there is none.
+        earlier: the newest of those, at most `MOST_COMPARED`: when modified, in ns, and the name.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Found:
     stream: BinaryIO
     stat: os.stat_result
     older: int
-    before: str | None = None
+    earlier: Sequence[tuple[int, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,13 @@ class Folder:
             UnreadableInput: a symbolic link, or a file over the limit.
         """
         with self._translated(), self._descriptor() as folder:
-            name, *others = self._names(folder)
+            (_, name), *others = self._dated(folder)
             with self._opened(folder, name) as found:
-                yield replace(found, older=len(others), before=next(iter(others), None))
+                yield replace(found, older=len(others), earlier=others[:MOST_COMPARED])
 
     @contextmanager
     def file(self, name: str) -> Iterator[Found]:
-        """Open one file, which `Found.before` or `names` tells; errors as of `newest`."""
+        """Open one file, which `Found.earlier` or `names` tells; errors as of `newest`."""
         with self._translated(), self._descriptor() as folder, self._opened(folder, name) as found:
             yield found
 
@@ -203,7 +206,10 @@ class Folder:
             os.close(descriptor)
 
     def _names(self, folder: int) -> list[str]:
-        """The files that match, the newest first; at least one."""
+        return [name for _, name in self._dated(folder)]
+
+    def _dated(self, folder: int) -> list[tuple[int, str]]:
+        """The files that match and when they were modified, the newest first; at least one."""
         found: list[tuple[int, str]] = []
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -220,7 +226,7 @@ class Folder:
         if not found:
             what = f"no file matches {self.pattern} in its folder, {self._named()}"
             raise PlatformDown(self.platform, what)
-        return [name for _, name in sorted(found, reverse=True)]
+        return sorted(found, reverse=True)
 
     def _shown(self, name: str) -> str:
         return f"one of the files {self.pattern}" if self.every else _shown(name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, BinaryIO, Protocol
 
+from concord.errors import UnreadableInput
 from concord.platforms.base import Operation, Receipt, Record
 from concord.platforms.csv_sheet import Sheet, opened_sheet
 from concord.platforms.declaration import FilesOptions
@@ -13,8 +15,9 @@ from concord.platforms.files_folder import Folder, Found
 from concord.platforms.files_table import TableFile, TableRewrite
 from concord.platforms.files_write import Rewrite
 
-__all__ = ["Content", "Rewriting", "opened_content"]
+__all__ = ["Content", "Rewriting", "columns_of", "opened_content"]
 
+_HEAD = 1 << 16
 _LINE_ENDS = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
 
 
@@ -48,8 +51,8 @@ class Content(Protocol):
         ...
 
     @property
-    def columns(self) -> Sequence[str]:
-        """The names of its columns, where it has any."""
+    def columns(self) -> Mapping[str, str]:
+        """Its columns, where it has any, and what type each has; empty where all hold texts."""
         ...
 
     def notes(self) -> Iterator[str]:
@@ -76,8 +79,8 @@ class _Csv:
         return self.sheet.records()
 
     @property
-    def columns(self) -> Sequence[str]:
-        return self.sheet.names
+    def columns(self) -> Mapping[str, str]:
+        return dict.fromkeys(self.sheet.names, "")
 
     def notes(self) -> Iterator[str]:
         encoding = self.sheet.encoding
@@ -104,7 +107,7 @@ class _Table:
         return self.table.records()
 
     @property
-    def columns(self) -> Sequence[str]:
+    def columns(self) -> Mapping[str, str]:
         return self.table.columns
 
     def notes(self) -> Iterator[str]:
@@ -144,3 +147,33 @@ def opened_content(
 
         return _Table(AvroTable(stream, where, options, natives), "Avro")
     return _Csv(opened_sheet(stream, where, options, natives))
+
+
+def columns_of(found: Found, options: FilesOptions) -> Mapping[str, str]:
+    """The columns of a file, and their types where it has any; its header is read, no more.
+
+    Raises:
+        UnreadableInput: it is not of its format, or has no column for the id, as a file without
+            a header has none: its first row may be somebody's.
+    """
+    if options.written_as == "parquet":
+        from concord.platforms.files_parquet import parquet_columns
+
+        columns = parquet_columns(found.stream, found.shown)
+    elif options.written_as == "avro":
+        from concord.platforms.files_avro import avro_columns
+
+        columns = avro_columns(found.stream, found.shown)
+    else:
+        own = options.model_copy(update={"updated_at": None, "external_id": None})
+        sheet = opened_sheet(io.BytesIO(_head(found.stream)), found.shown, own, ())
+        columns = dict.fromkeys(sheet.names, "")
+    if options.id not in columns:
+        raise UnreadableInput(found.shown, "has no column for the id")
+    return columns
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """The first lines of a file, as many as 64 KiB hold."""
+    head = stream.read(_HEAD)
+    return head if len(head) < _HEAD else head[: head.rfind(b"\n") + 1] or head

@@ -23,7 +23,7 @@ from concord.platforms.files_batch import UnfitError
 from concord.platforms.files_cells import DAMAGED, TableRow, needed_columns, text_of, value_of
 from concord.platforms.files_table import MOST_ROWS, MOST_UNPACKED, TableFile, TableRewrite
 
-__all__ = ["ParquetTable"]
+__all__ = ["ParquetTable", "parquet_columns"]
 
 _PAGE = 500
 _MOST_THRIFT = 16 << 20
@@ -54,8 +54,8 @@ class ParquetTable(TableFile):
             UnreadableInput: it is no Parquet file, too large, or lacks a needed column.
         """
         super().__init__(stream, where, options, natives)
-        with self._translated():
-            file = self._opened()
+        with _translated(self.where):
+            file = _opened(self.stream)
             self._schema = file.schema_arrow
             self._metadata = file.metadata
         self._refuse_too_large()
@@ -66,8 +66,8 @@ class ParquetTable(TableFile):
         """See `TableFile.rows`."""
         texts = [name for name, kind in self._kinds.items() if kind in (str, bytes)]
         number = 0
-        with self._translated(lambda: number):
-            file = self._opened(read_dictionary=texts)
+        with _translated(self.where, lambda: number):
+            file = _opened(self.stream, read_dictionary=texts)
             for batch in file.iter_batches(_PAGE, columns=list(self._needed), use_threads=False):
                 for row in self._rows(batch, number):
                     number = row.number
@@ -92,9 +92,9 @@ class ParquetTable(TableFile):
                 raise UnfitError("column.required")
 
     @property
-    def columns(self) -> Sequence[str]:
+    def columns(self) -> Mapping[str, str]:
         """See `TableFile.columns`."""
-        return list(self._schema.names)
+        return _columns(self._schema)
 
     def notes(self) -> Iterator[str]:
         """See `TableFile.notes`."""
@@ -109,8 +109,8 @@ class ParquetTable(TableFile):
         options = self._writing()
         self._refuse_another_schema(options)
         number = 0
-        with self._translated(lambda: number):
-            file = self._opened()
+        with _translated(self.where, lambda: number):
+            file = _opened(self.stream)
             with pq.ParquetWriter(pa.PythonFile(stream, "w"), self._schema, **options) as writer:
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group, use_threads=False)
@@ -162,16 +162,6 @@ class ParquetTable(TableFile):
         what = f"has in the column {name!r} no single values; map a column that has"
         raise UnreadableInput(self.where, what)
 
-    def _opened(self, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-        self.stream.seek(0)
-        return pq.ParquetFile(
-            pa.PythonFile(_Kept(self.stream), "r"),
-            read_dictionary=list(read_dictionary),
-            thrift_string_size_limit=_MOST_THRIFT,
-            thrift_container_size_limit=_MOST_THRIFT,
-            page_checksum_verification=True,
-        )
-
     def _refuse_too_large(self) -> None:
         groups = [self._metadata.row_group(place) for place in range(self._metadata.num_row_groups)]
         if self._metadata.num_rows > MOST_ROWS:
@@ -210,15 +200,41 @@ class ParquetTable(TableFile):
             what = "is not written, since its schema would not stay as it is; read it only"
             raise PlatformRefused(self.where, what)
 
-    @contextmanager
-    def _translated(self, row: Callable[[], int] = lambda: 0) -> Iterator[None]:
-        try:
-            yield
-        except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            what = "is no Parquet file, or a damaged one; export it again"
-            raise UnreadableInput(self.where, what, row() + 1 if row() else None) from None
+
+def parquet_columns(stream: BinaryIO, where: str) -> Mapping[str, str]:
+    """The columns of a file, and what type each has; no more than its end is read.
+
+    Raises:
+        UnreadableInput: it is no Parquet file.
+    """
+    with _translated(where):
+        return _columns(_opened(stream).schema_arrow)
+
+
+def _columns(schema: pa.Schema) -> Mapping[str, str]:
+    return {one.name: str(_plain(one.type)) for one in schema}
+
+
+def _opened(stream: BinaryIO, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+    stream.seek(0)
+    return pq.ParquetFile(
+        pa.PythonFile(_Kept(stream), "r"),
+        read_dictionary=list(read_dictionary),
+        thrift_string_size_limit=_MOST_THRIFT,
+        thrift_container_size_limit=_MOST_THRIFT,
+        page_checksum_verification=True,
+    )
+
+
+@contextmanager
+def _translated(where: str, row: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        what = "is no Parquet file, or a damaged one; export it again"
+        raise UnreadableInput(where, what, row() + 1 if row() else None) from None
 
 
 class _Kept(io.RawIOBase):

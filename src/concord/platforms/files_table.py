@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
@@ -64,8 +64,8 @@ class TableFile(ABC):
 
     @property
     @abstractmethod
-    def columns(self) -> Sequence[str]:
-        """The names of all columns."""
+    def columns(self) -> Mapping[str, str]:
+        """All columns, and what type each has."""
 
     @abstractmethod
     def notes(self) -> Iterator[str]:
