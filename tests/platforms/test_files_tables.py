@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from concord.errors import ConcordError, PlatformRefused, UnreadableInput
-from concord.platforms import files_avro, files_parquet
+from concord.platforms import files_parquet
 from concord.platforms.base import Operation, Outcome, Record, Verb
 from concord.platforms.conformance import (
     Bench,
@@ -407,24 +405,6 @@ def test_an_avro_schema_that_holds_itself_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "x.avro").open("wb") as stream:
         fastavro.writer(stream, schema, [{"id": "1", "first": "a", "last": "b", "next": None}])
     with pytest.raises(UnreadableInput, match="a schema that holds itself"):
-        listed(tmp_path, "avro")
-
-
-def test_an_avro_block_that_unpacks_without_an_end_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "x.avro"
-    with file.open("wb") as stream:
-        fastavro.writer(stream, AVRO, [], codec="deflate")
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    body = packer.compress(bytes(64 << 20)) + packer.flush()
-    bomb = io.BytesIO()
-    for number in (1, len(body)):
-        fastavro.schemaless_writer(bomb, "long", number)
-    whole = file.read_bytes()
-    file.write_bytes(whole + bomb.getvalue() + body + whole[-16:])
-    monkeypatch.setattr(files_avro, "MOST_UNPACKED", 8 << 20)
-    with pytest.raises(UnreadableInput, match="unpacks to more than 8 MiB"):
         listed(tmp_path, "avro")
 
 

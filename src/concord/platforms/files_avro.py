@@ -1,15 +1,14 @@
 """Avro files (object container files, Avro 1.12), read record by record with fastavro.
 
-Before anything is decoded, the file's blocks are walked once: what they unpack to is bounded, and a
-schema that holds itself is refused, since its records could be nested without an end. A file is
-rewritten with its own schema, metadata and codec.
+Before anything is decoded, the file's blocks are walked once (`avro_blocks`), and a schema that
+holds itself is refused, since its records could be nested without an end. A file is rewritten with
+its own schema, metadata and codec.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -21,18 +20,17 @@ import fastavro
 from fastavro.validation import validate
 
 from concord.errors import UnreadableInput
+from concord.platforms.avro_blocks import CODECS, walked
 from concord.platforms.csv_rows import MOST_CELLS
 from concord.platforms.declaration import FilesOptions
 from concord.platforms.files_batch import UnfitError
 from concord.platforms.files_cells import TableRow, needed_columns, text_of, value_of
-from concord.platforms.files_table import MOST_ROWS, MOST_UNPACKED, TableFile, TableRewrite
+from concord.platforms.files_table import TableFile, TableRewrite
 
 __all__ = ["AvroTable", "avro_columns"]
 
-_CODECS = ("null", "deflate")
 _OWN_METADATA = ("avro.schema", "avro.codec")
 _DEEPEST = 50
-_MOST_BLOCK = 256 << 20
 _KINDS: Mapping[str, type] = {
     "string": str,
     "enum": str,
@@ -75,7 +73,8 @@ class AvroTable(TableFile):
         self._metadata = {k: v for k, v in header.items() if k not in _OWN_METADATA}
         self._schema = self._checked(schema)
         with _translated(self.where):
-            self._rows_told = self._walked(after)
+            stream.seek(after)
+            self._rows_told = walked(stream, where, self._codec)
         names = [one["name"] for one in schema["fields"]]
         self._needed = needed_columns(where, names, options, natives)
         fields = {one["name"]: one for one in schema["fields"]}
@@ -175,8 +174,8 @@ class AvroTable(TableFile):
     def _checked(self, schema: Any) -> dict[str, Any]:
         if not isinstance(schema, dict) or schema.get("type") != "record":
             raise UnreadableInput(self.where, "holds no records; export one record a person")
-        if self._codec not in _CODECS:
-            what = f"is packed in a way that is not read; export it with {' or '.join(_CODECS)}"
+        if self._codec not in CODECS:
+            what = f"is packed in a way that is not read; export it with one of {', '.join(CODECS)}"
             raise UnreadableInput(self.where, what)
         if len(schema.get("fields", ())) > MOST_CELLS:
             raise UnreadableInput(self.where, f"has more than {MOST_CELLS} fields; export fewer")
@@ -184,26 +183,6 @@ class AvroTable(TableFile):
             what = "has a schema that holds itself, or is nested too deep; export a flat one"
             raise UnreadableInput(self.where, what)
         return schema
-
-    def _walked(self, start: int) -> int:
-        """Walk over the blocks; returns how many records they say they hold."""
-        self.stream.seek(start)
-        rows = unpacked = 0
-        while (count := _long(self.stream)) is not None:
-            size = _long(self.stream)
-            if count < 0 or size is None or not 0 <= size <= _MOST_BLOCK:
-                raise ValueError("a block of no possible size")
-            body = self.stream.read(size)
-            if len(body) < size or len(self.stream.read(16)) < 16:
-                raise EOFError
-            rows += count
-            unpacked += _unpacked(body) if self._codec == "deflate" else size
-            if rows > MOST_ROWS:
-                raise UnreadableInput(self.where, f"has more than {MOST_ROWS} records; split it")
-            if unpacked > MOST_UNPACKED:
-                what = f"unpacks to more than {MOST_UNPACKED >> 20} MiB; split it"
-                raise UnreadableInput(self.where, what)
-        return rows
 
 
 @contextmanager
@@ -283,34 +262,3 @@ def _full_names(schema: Mapping[str, Any]) -> tuple[str, ...]:
         return ("",)
     space = schema.get("namespace")
     return (name, name.rpartition(".")[2], f"{space}.{name}")
-
-
-def _long(stream: BinaryIO) -> int | None:
-    """One zig-zag number; None at the end of the file."""
-    found = shift = 0
-    while True:
-        byte = stream.read(1)
-        if not byte:
-            if shift:
-                raise EOFError
-            return None
-        found |= (byte[0] & 0x7F) << shift
-        shift += 7
-        if not byte[0] & 0x80:
-            return (found >> 1) ^ -(found & 1)
-        if shift > 63:
-            raise ValueError("a number without an end")
-
-
-def _unpacked(body: bytes) -> int:
-    """Bytes that a deflated block unpacks to, as far as they are counted."""
-    packed, total = zlib.decompressobj(-15), 0
-    while not packed.eof:
-        piece = packed.decompress(body, 1 << 20)
-        if not piece and not packed.unconsumed_tail:
-            break
-        total += len(piece)
-        if total > MOST_UNPACKED:
-            break
-        body = packed.unconsumed_tail
-    return total
