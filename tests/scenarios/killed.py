@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from end_state import State, end_state
 from mortal import REQUEST
 
 from concord.assets.point import Point
+from concord.platforms.connection import Connection
 
 if TYPE_CHECKING:
     from conftest import World
@@ -26,6 +27,7 @@ __all__ = [
     "SIGKILLED",
     "Dies",
     "Running",
+    "Runs",
     "Undisturbed",
     "run_in_a_process",
     "run_undisturbed",
@@ -39,12 +41,20 @@ Dies = int | Mapping[str, str] | None
 """How many points it survives, or what the fatal one looks like; None: it ends well."""
 
 
+class Runs(Protocol):
+    """What a run in a process of its own needs of a world."""
+
+    root: Path
+    connections: dict[str, Connection]
+    record_key: bytes
+
+
 class Running:
     """A run to rest in a process of its own, as it goes on."""
 
     def __init__(
         self,
-        world: World,
+        world: Runs,
         name: str,
         *,
         dies: Dies = None,
@@ -95,7 +105,7 @@ class Running:
         return self.process.returncode, points, said[-2000:]
 
 
-def run_in_a_process(world: World, dies: Dies) -> tuple[int, list[Point], str]:
+def run_in_a_process(world: Runs, dies: Dies) -> tuple[int, list[Point], str]:
     """A whole run; see `Running.ended`."""
     return Running(world, "mortal", dies=dies).ended()
 

@@ -9,16 +9,17 @@ what the points look like at which it stops, one after the other, until it is to
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import structlog
 
@@ -27,6 +28,7 @@ from concord.assets.point import At, Point, around
 from concord.assets.table import Lake
 from concord.platforms.connection import Connection
 from concord.platforms.dav import Dav
+from concord.platforms.files_folder import Folder, Found
 from concord.project import load
 from concord.steps.context import Context
 from concord.steps.maintain import maintain
@@ -34,6 +36,10 @@ from concord.steps.rounds import run_to_rest
 
 REQUEST = "request"
 """What a point is called that is one writing HTTP request: an address book's batch has many."""
+
+
+FILE = "file"
+"""What a point is called that is one file of cards: a batch may write many."""
 
 
 @contextmanager
@@ -50,6 +56,37 @@ def requests_watched(at: At) -> Iterator[None]:
         yield
     finally:
         Dav.write = plain  # type: ignore[method-assign]
+
+
+@contextmanager
+def cards_watched(at: At) -> Iterator[None]:
+    """Make points of every file of cards that is written: when its content is ready, and after."""
+    replaced, added = Folder.replace, Folder.add
+
+    def replace(self: Folder, found: Found, fill: Callable[[IO[bytes]], bool]) -> None:
+        point = Point("call", self.platform, FILE, 1)
+        news = False
+
+        def filled(stream: IO[bytes]) -> bool:
+            nonlocal news
+            news = fill(stream)
+            if news and self.every:
+                at(point)
+            return news
+
+        replaced(self, found, filled)
+        if news and self.every:
+            at(dataclasses.replace(point, when="after"))
+
+    def add(self: Folder, *arguments: Any) -> None:
+        with around(at, Point("call", self.platform, FILE, 1)):
+            added(self, *arguments)
+
+    Folder.replace, Folder.add = replace, add  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Folder.replace, Folder.add = replaced, added  # type: ignore[method-assign]
 
 
 class _Mortal:
@@ -92,7 +129,7 @@ def main() -> None:
         tell=lambda _: None,
         at=at,
     )
-    with requests_watched(at):
+    with requests_watched(at), cards_watched(at):
         if told["maintains"]:
             for name in told["maintains"]:
                 maintain(ctx, dataset=name)

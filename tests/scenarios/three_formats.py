@@ -207,6 +207,8 @@ class ThreeFormats:
     def __init__(self, folder: Path) -> None:
         init(folder)
         self.root = folder
+        self.record_key = b"k" * 32
+        self.connections: dict[str, Connection] = {}  # folders of the project need none
         for old in (folder / "assets" / "platforms").iterdir():
             old.unlink()
         shutil.rmtree(folder / "exports")
@@ -215,7 +217,7 @@ class ThreeFormats:
             (folder / "exports" / name).mkdir(parents=True)
         (folder / "lineage" / "processing.yaml").write_text(PROCESSING, encoding="utf-8")
         self._edit("assets/people.yaml", "[crm, newsletter]", f"[{', '.join(PLATFORMS)}]")
-        self._edit("concord.yaml", "delivery: approve", "delivery: auto")
+        self._edit("concord.yaml", "delivery: approve", "environments: {demo: {delivery: auto}}")
         self.shop_file = folder / "exports" / "shop" / "customers.parquet"
         self.club_file = folder / "exports" / "club" / "members.avro"
         self.book_folder = folder / "exports" / "book"
@@ -225,11 +227,11 @@ class ThreeFormats:
         self.write_card("Béla Kovács", BELAS_CARD)
         self.write_card("Dora", DORAS_CARD)
         self.ctx = Context(
-            project=load(folder),
+            project=load(folder, "demo"),
             run=RunId("deploy", "deploy"),
             lake=Lake(str(folder / "lake")),
-            record_key=b"k" * 32,
-            connect=lambda name: Connection(name, "fs"),
+            record_key=self.record_key,
+            connect=self.connections.__getitem__,
             now=lambda: datetime.now(UTC),
             tell=lambda _: None,
         )
