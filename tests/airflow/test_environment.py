@@ -81,3 +81,44 @@ def test_a_damaged_database_is_named_and_may_be_deleted(tmp_path, start):
     told = r"^state/airflow\.db: Airflow's own .* holds no contacts: delete it and run again"
     with pytest.raises(UnreadableInput, match=told):
         airflow_environment(tmp_path, tmp_path / "state", inherited={})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is damaged"),
+        (b'{"AIRFLOW__API__SECR', "is damaged"),
+        (b"\xff\xfe", "is damaged"),
+        (b"[" * 100_000, "is damaged"),
+        (b"[]", "lacks 3 of 3 secrets"),
+        (b'{"AIRFLOW__API__SECRET_KEY": 5}', "lacks 3 of 3 secrets"),
+    ],
+)
+def test_damaged_keys_are_named_and_may_be_deleted(tmp_path, content, told):
+    state = tmp_path / "state"
+    airflow_environment(tmp_path, state, inherited={})
+    (state / "keys.json").write_bytes(content)
+    what = rf"^state/keys\.json: {told}.*; it keys no contact: delete it and run again"
+    for environment in (airflow_environment, command_environment):
+        with pytest.raises(UnreadableInput, match=what):
+            environment(tmp_path, state, inherited={})
+        assert (state / "keys.json").read_bytes() == content
+    (state / "keys.json").unlink()
+    assert airflow_environment(tmp_path, state, inherited={})
+
+
+def test_a_key_that_no_connection_can_be_read_with_is_lacking_and_not_shown(tmp_path):
+    state = tmp_path / "state"
+    sound = airflow_environment(tmp_path, state, inherited={})
+    place = state / "keys.json"
+    key = sound["AIRFLOW__CORE__FERNET_KEY"]
+    place.write_text(place.read_text().replace(key, key[:40]))
+    with pytest.raises(UnreadableInput, match="lacks 1 of 3 secrets") as caught:
+        airflow_environment(tmp_path, state, inherited={})
+    assert key[:8] not in str(caught.value)
+
+
+def test_keys_that_are_a_folder_cannot_be_read(tmp_path):
+    (tmp_path / "state" / "keys.json").mkdir(parents=True)
+    with pytest.raises(UnreadableInput, match=r"^state/keys\.json: cannot be read \[EISDIR\]"):
+        airflow_environment(tmp_path, tmp_path / "state", inherited={})

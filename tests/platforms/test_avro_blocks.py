@@ -154,7 +154,7 @@ def test_a_damaged_block_is_an_error_without_a_value(tmp_path: Path, codec: str)
     sound = PACKED[codec](b"Canary" * 400)
     for body in (b"Canary" * 9, sound[: len(sound) // 2]):
         put_block(tmp_path, codec, body)
-        with pytest.raises(UnreadableInput, match="no Avro file, or a damaged one") as caught:
+        with pytest.raises(UnreadableInput, match="damaged") as caught:
             listed(tmp_path)
         assert "Canary" not in str(caught.value)
 
@@ -169,7 +169,7 @@ def test_a_snappy_block_that_lies_about_its_length_is_not_believed(tmp_path: Pat
 def test_a_snappy_block_whose_checksum_is_of_other_bytes_is_damaged(tmp_path: Path) -> None:
     body = snappy(b"\x02a\x00\x00")
     put_block(tmp_path, "snappy", body[:-4] + b"\0\0\0\0")
-    with pytest.raises(UnreadableInput, match="a damaged one"):
+    with pytest.raises(UnreadableInput, match="has a damaged block 1"):
         listed(tmp_path)
 
 

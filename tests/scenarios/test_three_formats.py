@@ -117,3 +117,20 @@ def test_an_edit_in_each_file_reaches_the_two_others_and_nobody_else(
     again = world.run()
     assert (again.failed, again.writes) == ({}, 0)
     assert world.files() == after
+
+
+def test_a_file_of_cards_that_cannot_be_read_stops_its_folder_only_and_ends_nobody(
+    world: ThreeFormats,
+) -> None:
+    before = world.files()
+    (card,) = [f for f in world.book_folder.iterdir() if b"UID:d" in f.read_bytes()]
+    sound = card.read_bytes()
+    card.write_bytes(sound.decode().encode("utf-16"))
+    run = world.run()
+    assert set(run.failed) == {"extract.book"}
+    assert "is UTF-16, not UTF-8" in str(run.failed["extract.book"])
+    assert run.writes == 0
+    card.write_bytes(sound)
+    assert world.files() == before
+    rest = world.run()
+    assert (rest.failed, rest.writes) == ({}, 0)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import secrets
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from concord.airflow.keys import shared_keys, told_from
 from concord.errors import UnreadableInput
 from concord.project import record_key_file
 
@@ -93,7 +92,7 @@ def airflow_environment(
     if namespace is not None:
         ours["AIRFLOW__OPENLINEAGE__NAMESPACE"] = namespace
     default = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
-    return {**default, **kept, **ours, **_keys(state)}
+    return {**default, **kept, **ours, **shared_keys(state, root)}
 
 
 def command_environment(
@@ -109,7 +108,7 @@ def command_environment(
     if any(name.startswith(_SOMEBODYS_OWN) for name in inherited):
         return {}
     key = {RECORD_KEY_FILE: str(record_key_file(root))}
-    return {"AIRFLOW_HOME": str(state), **key, **_keys(open_state(state))}
+    return {"AIRFLOW_HOME": str(state), **key, **shared_keys(open_state(state), root)}
 
 
 def _refuse_damaged(state: Path, root: Path) -> None:
@@ -125,30 +124,9 @@ def _refuse_damaged(state: Path, root: Path) -> None:
     except sqlite3.DatabaseError:
         sound = False
     if not sound:
-        named = (
-            place.relative_to(root) if place.is_relative_to(root) else Path(state.name) / _DATABASE
-        )
         what = (
             "Airflow's own database cannot be read; it holds no contacts: delete it and run again, "
             "then schedules and history begin anew, and connections made in Airflow's pages have "
             "to be made again"
         )
-        raise UnreadableInput(named.as_posix(), what)
-
-
-def _keys(state: Path) -> dict[str, str]:
-    """Secrets that this Airflow's processes share; made once for each state folder."""
-    place = state / "keys.json"
-    if not place.exists():
-        made = {
-            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
-            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-        }
-        scratch = state / f"keys.{os.getpid()}.tmp"
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(made, file)
-        scratch.replace(place)
-    found: dict[str, str] = json.loads(place.read_text(encoding="utf-8"))
-    return found
+        raise UnreadableInput(told_from(place, root), what)

@@ -33,13 +33,17 @@ def walked(stream: BinaryIO, where: str, codec: str) -> int:
         stream: at the end of the file's header.
 
     Raises:
-        UnreadableInput: too many records, too large unpacked, or a block of another file.
-        Exception: of the codec's library, or any other: a block is damaged.
+        UnreadableInput: too many records, too large unpacked, a block that is damaged, or of
+            another file.
     """
     rows, left = 0, MOST_UNPACKED
     for number, (count, body) in enumerate(_blocks(stream, where), start=1):
+        try:
+            left -= CODECS[codec](body, left)
+        except Exception:  # of the codec's library, whichever that is
+            what = f"has a damaged block {number}, after {rows} whole records; export it again"
+            raise UnreadableInput(where, what) from None
         rows += count
-        left -= CODECS[codec](body, left)
         if rows > MOST_ROWS:
             raise UnreadableInput(where, f"has more than {MOST_ROWS} records; split it")
         if left < 0:

@@ -19,12 +19,13 @@ from uuid import UUID
 import fastavro
 from fastavro.validation import validate
 
-from concord.errors import UnreadableInput
+from concord.errors import ConcordError, UnreadableInput
 from concord.platforms.avro_blocks import CODECS, walked
 from concord.platforms.csv_rows import MOST_CELLS
 from concord.platforms.declaration import FilesOptions
 from concord.platforms.files_batch import UnfitError
 from concord.platforms.files_cells import TableRow, needed_columns, text_of, value_of
+from concord.platforms.files_damage import AVRO, avro_damage
 from concord.platforms.files_table import TableFile, TableRewrite
 
 __all__ = ["AvroTable", "avro_columns"]
@@ -64,15 +65,14 @@ class AvroTable(TableFile):
             UnreadableInput: it is no Avro file, too large, or lacks a needed field.
         """
         super().__init__(stream, where, options, natives)
-        with _translated(self.where):
-            reader = fastavro.reader(stream)
-            header = dict(reader.metadata)
+        with _translated(stream, where):
+            header = _header(stream)
             after = stream.tell()
             schema = json.loads(header["avro.schema"])
             self._codec = header.get("avro.codec", "null")
         self._metadata = {k: v for k, v in header.items() if k not in _OWN_METADATA}
         self._schema = self._checked(schema)
-        with _translated(self.where):
+        with _translated(stream, where):
             stream.seek(after)
             self._rows_told = walked(stream, where, self._codec)
         names = [one["name"] for one in schema["fields"]]
@@ -142,7 +142,7 @@ class AvroTable(TableFile):
 
     def _whole(self) -> Iterator[tuple[TableRow, dict[str, Any]]]:
         number = 0
-        with _translated(self.where, lambda: number):
+        with _translated(self.stream, self.where, row=lambda: number, rows=self._rows_told):
             self.stream.seek(0)
             for whole in fastavro.reader(self.stream, return_record_name=True):
                 assert isinstance(whole, dict)
@@ -186,15 +186,17 @@ class AvroTable(TableFile):
 
 
 @contextmanager
-def _translated(where: str, row: Callable[[], int] = lambda: 0) -> Iterator[None]:
+def _translated(
+    stream: BinaryIO, where: str, *, row: Callable[[], int] = lambda: 0, rows: int | None = None
+) -> Iterator[None]:
     try:
         yield
-    except (UnreadableInput, GeneratorExit):
+    except ConcordError:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        what = "is no Avro file, or a damaged one; export it again"
+        what = avro_damage(stream, rows)
         raise UnreadableInput(where, what, row() + 1 if row() else None) from None
 
 
@@ -204,8 +206,16 @@ def avro_columns(stream: BinaryIO, where: str) -> Mapping[str, str]:
     Raises:
         UnreadableInput: it is no Avro file.
     """
-    with _translated(where):
-        return _columns(json.loads(fastavro.reader(stream).metadata["avro.schema"]))
+    with _translated(stream, where):
+        return _columns(json.loads(_header(stream)["avro.schema"]))
+
+
+def _header(stream: BinaryIO) -> dict[str, str]:
+    """A file's metadata; the stream is at its first block afterwards."""
+    if stream.read(len(AVRO)) != AVRO:
+        raise ValueError("another format")
+    stream.seek(0)
+    return dict(fastavro.reader(stream).metadata)
 
 
 def _columns(schema: Mapping[str, Any]) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from secrets import token_hex
 from typing import IO
 
+from concord.errors import UnreadableInput
 from concord.platforms.base import ListPatch, Native, Operation, Receipt, Record
 from concord.platforms.declaration import FilesOptions
 from concord.platforms.files_batch import Batch, Values
@@ -111,11 +112,16 @@ class CardFolder:
 
     @contextmanager
     def _file(self, name: str, before: int) -> Iterator[tuple[Found, CardFile]]:
-        with self.folder.file(name) as found:
-            yield (
-                found,
-                CardFile(found.stream, found.shown, self.options, self.natives, before=before),
-            )
+        try:
+            with self.folder.file(name) as found:
+                yield (
+                    found,
+                    CardFile(found.stream, found.shown, self.options, self.natives, before=before),
+                )
+        except UnreadableInput as error:
+            names = sorted(self.folder.names())
+            where = f"{error.where}, number {names.index(name) + 1} of {len(names)} by name"
+            raise UnreadableInput(where, error.what, error.row) from None
 
 
 class _Rewrite:

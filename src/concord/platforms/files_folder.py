@@ -211,6 +211,7 @@ class Folder:
     def _dated(self, folder: int) -> list[tuple[int, str]]:
         """The files that match and when they were modified, the newest first; at least one."""
         found: list[tuple[int, str]] = []
+        others = 0
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".") or not fnmatchcase(entry.name, self.pattern):
@@ -221,10 +222,13 @@ class Folder:
                         "is a symbolic link; put the file itself into the folder",
                     )
                 if not entry.is_file(follow_symlinks=False):
+                    others += 1
                     continue
                 found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
         if not found:
             what = f"no file matches {self.pattern} in its folder, {self._named()}"
+            if others:
+                what += f"; {others} that do are no files but folders or devices"
             raise PlatformDown(self.platform, what)
         return sorted(found, reverse=True)
 

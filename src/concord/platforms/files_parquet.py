@@ -21,12 +21,15 @@ from concord.platforms.csv_rows import LONGEST_CELL, MOST_CELLS
 from concord.platforms.declaration import FilesOptions
 from concord.platforms.files_batch import UnfitError
 from concord.platforms.files_cells import DAMAGED, TableRow, needed_columns, text_of, value_of
+from concord.platforms.files_damage import parquet_damage
 from concord.platforms.files_table import MOST_ROWS, MOST_UNPACKED, TableFile, TableRewrite
 
 __all__ = ["ParquetTable", "parquet_columns"]
 
 _PAGE = 500
 _MOST_THRIFT = 16 << 20
+_RAISED = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, IndexError)
+"""What damaged files make the library and its reader raise."""
 _KINDS: Sequence[tuple[Callable[[pa.DataType], bool], type]] = (
     (pa.types.is_string, str),
     (pa.types.is_large_string, str),
@@ -54,7 +57,7 @@ class ParquetTable(TableFile):
             UnreadableInput: it is no Parquet file, too large, or lacks a needed column.
         """
         super().__init__(stream, where, options, natives)
-        with _translated(self.where):
+        with _translated(stream, where):
             file = _opened(self.stream)
             self._schema = file.schema_arrow
             self._metadata = file.metadata
@@ -66,7 +69,7 @@ class ParquetTable(TableFile):
         """See `TableFile.rows`."""
         texts = [name for name, kind in self._kinds.items() if kind in (str, bytes)]
         number = 0
-        with _translated(self.where, lambda: number):
+        with _translated(self.stream, self.where, row=lambda: number, rows=self._metadata.num_rows):
             file = _opened(self.stream, read_dictionary=texts)
             for batch in file.iter_batches(_PAGE, columns=list(self._needed), use_threads=False):
                 for row in self._rows(batch, number):
@@ -109,7 +112,7 @@ class ParquetTable(TableFile):
         options = self._writing()
         self._refuse_another_schema(options)
         number = 0
-        with _translated(self.where, lambda: number):
+        with _translated(self.stream, self.where, row=lambda: number, rows=self._metadata.num_rows):
             file = _opened(self.stream)
             with pq.ParquetWriter(pa.PythonFile(stream, "w"), self._schema, **options) as writer:
                 for group in range(file.num_row_groups):
@@ -207,7 +210,7 @@ def parquet_columns(stream: BinaryIO, where: str) -> Mapping[str, str]:
     Raises:
         UnreadableInput: it is no Parquet file.
     """
-    with _translated(where):
+    with _translated(stream, where):
         return _columns(_opened(stream).schema_arrow)
 
 
@@ -227,13 +230,15 @@ def _opened(stream: BinaryIO, read_dictionary: Sequence[str] = ()) -> pq.Parquet
 
 
 @contextmanager
-def _translated(where: str, row: Callable[[], int] = lambda: 0) -> Iterator[None]:
+def _translated(
+    stream: BinaryIO, where: str, *, row: Callable[[], int] = lambda: 0, rows: int | None = None
+) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+    except _RAISED as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        what = "is no Parquet file, or a damaged one; export it again"
+        what = parquet_damage(stream, error, rows)
         raise UnreadableInput(where, what, row() + 1 if row() else None) from None
 
 

@@ -18,6 +18,7 @@ from concord.platforms.base import Native, Operation, Record
 from concord.platforms.csv_sheet import OWN
 from concord.platforms.declaration import FilesOptions
 from concord.platforms.files_batch import UnfitError, Values
+from concord.platforms.files_damage import cards_damage
 from concord.platforms.files_table import digest_of
 from concord.platforms.vcard import edited, modified_at, native_fields, new_card
 from concord.platforms.vcard_lines import DamagedCardError
@@ -71,10 +72,13 @@ class CardFile:
             before: cards of the files before this one.
 
         Raises:
-            UnreadableInput: it is too large.
+            UnreadableInput: it is too large, or text in another encoding.
         """
         if stream.seek(0, 2) > _MOST_BYTES:
             raise UnreadableInput(where, f"is larger than {_MOST_BYTES >> 20} MiB; split it")
+        damage = cards_damage(stream)
+        if damage is not None:
+            raise UnreadableInput(where, damage)
         self.digest = digest_of(stream)
         self.options = options
         self._where = where
@@ -109,6 +113,9 @@ class CardFile:
                         yield Piece(b"".join(lines), number)
                         lines = []
             before = said
+        if lines and not number and b"".join(lines).strip():
+            what = "holds no card, though it is not empty; export it again, or take it away"
+            raise UnreadableInput(self._where, what)
         if lines:
             yield Piece(b"".join(lines), number if depth else 0, whole=False)
 
