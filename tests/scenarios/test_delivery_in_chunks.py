@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +11,13 @@ import pytest
 
 import concord.steps.deliver as delivering
 from concord.assets.commit import RunId
+from concord.assets.point import Point
 from concord.steps.acknowledge import acknowledge
 from concord.steps.context import Context, Result
 from concord.steps.deliver import deliver
 from concord.steps.plan import plan
 from concord.steps.receipts import unsettled
-from concord.sync.chunks import slot_of, slots_of
+from concord.sync.chunks import EVERY_SLOT, slot_of, slots_of
 
 if TYPE_CHECKING:
     from conftest import World
@@ -58,6 +61,26 @@ def sending(world: World, chunk: int, of: int, *, try_number: int = 1, **more: A
     return deliver(ctx, platform="address_book", chunk=chunk, of=of, **more)
 
 
+def locked_while_writing(world: World) -> set[frozenset[int]]:
+    """Fills with the slots that are somebody's turn whenever a platform is written to."""
+    found: set[frozenset[int]] = set()
+
+    def look(point: Point) -> None:
+        if (point.kind, point.what, point.when) != ("call", "write", "before"):
+            return
+        held = set()
+        for slot in EVERY_SLOT:
+            place = world.root / "lake" / ".turns" / f"{point.of}.{slot}"
+            with place.open("a") as file, suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                continue
+            held.add(slot)
+        found.add(frozenset(held))
+
+    world.ctx = replace(world.ctx, at=look)
+    return found
+
+
 def finish(world: World) -> None:
     acknowledge(task(world, "acknowledge"), platform="address_book")
     assert not world.run().failed
@@ -80,7 +103,9 @@ def test_a_declared_limit_holds(planned: World) -> None:
 def test_each_chunk_sends_its_own_part(planned: World) -> None:
     planning(planned)
     ops = unsettled(planned.ctx, "address_book")
+    held = locked_while_writing(planned)
     first = sending(planned, 0, 2)
+    assert held == {frozenset(slots_of(0, 2))}
     assert first.writes == sum(slot_of(op) in slots_of(0, 2) for op in ops)
     assert first.writes + sending(planned, 1, 2).writes == len(ops) == PEOPLE
     finish(planned)
@@ -124,8 +149,10 @@ def test_withdrawals_go_before_everything_and_alone(people: World) -> None:
     kinds = [op.kind for op in unsettled(people.ctx, "crm")]
     assert kinds.count("withdraw") == 1
     assert len(kinds) > 1
+    held = locked_while_writing(people)
     done = deliver(task(people, "withdraw"), platform="crm", withdrawals=True)
     assert done.writes == 1
+    assert held == {frozenset(EVERY_SLOT)}
     assert people.crm.value("opt_in", id=1) is False
     assert "withdraw" not in {op.kind for op in unsettled(people.ctx, "crm")}
     again = deliver(task(people, "withdraw", try_number=2), platform="crm", withdrawals=True)
