@@ -108,47 +108,49 @@ def survivorship(
     values |= {"full_name": full, "updated_at": pl.lit(AT), "email_marketing": pl.col("granted")}
     values |= {n: pl.col(n) for n in ("person_id", "emails", "phones")}
     supplied = {**_SCALARS, "full_name": "crm", "emails": "crm", "phones": "crm"}
-    sources = [_source(name, supplied[name]) for name in sorted(supplied)]
-    return both.select(
-        *(
-            values.get(name, pl.lit(None)).cast(kind).alias(name)
-            for name, kind in schema.items()
-            if name != "_sources"
-        ),
-        pl.concat_list(sources).cast(schema["_sources"]).alias("_sources"),
+    sources = pl.concat(_source(both, name, supplied[name]) for name in sorted(supplied))
+    leaves = [name for name in sources.columns if name != "person"]
+    gathered = (
+        sources.sort("person", maintain_order=True)
+        .group_by("person", maintain_order=True)
+        .agg(pl.struct(leaves).alias("_sources"))
+    )
+    return both.with_columns(gathered["_sources"].cast(schema["_sources"])).select(
+        values.get(name, pl.col(name) if name == "_sources" else pl.lit(None))
+        .cast(kind)
+        .alias(name)
+        for name, kind in schema.items()
     )
 
 
-def _source(column: str, platform: str) -> pl.Expr:
+def _source(both: pl.DataFrame, column: str, platform: str) -> pl.DataFrame:
     instant = pl.lit(AT).cast(pl.Datetime("us", "UTC"))
     element = (
         pl.col(column).list.first().struct.field("value")
         if column in ("emails", "phones")
         else pl.lit(None, pl.String)
     )
-    record = pl.col("record_id" if platform == "crm" else "book.record_id")
-    return pl.struct(
+    return both.select(
+        person=pl.int_range(pl.len(), dtype=pl.UInt32),
         column=pl.lit(column),
         element=element,
         kind=pl.lit("found"),
         at=instant,
         dated_at=instant,
         source=pl.lit(platform),
-        record_id=record,
+        record_id=pl.col("record_id" if platform == "crm" else "book.record_id"),
     )
 
 
 def plan(
-    golden: pl.LazyFrame,
-    clean: pl.LazyFrame,
-    raw: pl.LazyFrame,
-    base: pl.LazyFrame,
-    links: pl.LazyFrame,
+    tables: Mapping[str, pl.LazyFrame],
     columns: Sequence[str],
     schema: Mapping[str, pl.DataType],
     hashed: Hash,
 ) -> pl.DataFrame:
     """One update for everybody whose organisation differs from the record's."""
+    golden, clean, raw = (tables[n] for n in ("golden/contacts", "clean/crm", "raw/crm"))
+    base, links = tables["sync/crm/base"], tables["people/crosswalk"]
     theirs = clean.select("record_id", *(pl.col(n).alias(f"record.{n}") for n in columns))
     both = (
         golden.select("person_id", *columns)

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
-from benchmarks.contacts import canonical_rows, filled, links
+from benchmarks.contacts import canonical_rows, filled, links, raw_rows
 from benchmarks.gate import clean_rows
 from benchmarks.pieces import PIECES, VARIANTS
 from benchmarks.reference import AT, context
@@ -90,7 +90,7 @@ def prepare(piece: str, folder: Path, contacts: int) -> None:
         _edited(rows).write_parquet(folder / "edited.parquet", row_group_size=16384)
     elif piece in ("resolve", "survivorship"):
         _records(ctx, contacts // 2).write_parquet(folder / "records.parquet", row_group_size=16384)
-        _consents(ctx, contacts // 2).write_parquet(folder / "consents.parquet")
+        _consents(contacts // 2).write_parquet(folder / "consents.parquet")
     else:
         _synchronised(ctx, contacts)
 
@@ -100,8 +100,6 @@ def _columns(ctx: Context, dataset: str) -> dict[str, pl.DataType]:
 
 
 def _raw(ctx: Context, contacts: int) -> pl.DataFrame:
-    from benchmarks.contacts import raw_rows
-
     return raw_rows(ctx, "crm", contacts, _columns(ctx, "raw/crm"))
 
 
@@ -128,7 +126,7 @@ def _records(ctx: Context, people: int) -> pl.DataFrame:
     )
 
 
-def _consents(ctx: Context, people: int) -> pl.DataFrame:
+def _consents(people: int) -> pl.DataFrame:
     number = pl.int_range(0, people, 3, eager=True).alias("number").to_frame()
     address = pl.concat_str(pl.lit("p"), pl.col("number").cast(pl.String), pl.lit("@mail.example"))
     return number.select(

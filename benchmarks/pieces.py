@@ -248,9 +248,8 @@ def _plan(folder: Path, variant: str) -> Callable[[], Frames]:
     def bound() -> Frames:
         mapped = mapping_for(ctx, "crm").mapped
         columns = sorted(set(mapped.natives) & mapped.writable)
-        names = (GOLDEN, "clean/crm", "raw/crm", "sync/crm/base", CROSSWALK)
-        tables = [inputs[name].frame() for name in names]
-        yield by_hand.plan(*tables, columns, schema, ctx.hash).select(shown)
+        tables = {name: table.frame() for name, table in inputs.items()}
+        yield by_hand.plan(tables, columns, schema, ctx.hash).select(shown)
 
     def whole() -> Frames:
         nothing: Mapping[str, int] = defaultdict(lambda: -1)
