@@ -30,6 +30,7 @@ def settings_values(settings: Settings) -> Iterator[ValueFault]:
     yield from _cron(("freshness",), settings.freshness)
     for name, one in settings.environments.items():
         yield from _place_and_hour(("environments", name), one.lake, one.nightly)
+        yield from _connection(("environments", name, "lake_connection"), one.lake_connection)
 
 
 def platform_values(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from concord.airflow.lake import lake_of
 from concord.platforms.effort import Effort
 
 if TYPE_CHECKING:
     from concord.assets.point import Point
-    from concord.assets.table import Lake
     from concord.platforms.connection import Connection
     from concord.project import Project
     from concord.steps.context import Context, Progress, Result
@@ -243,22 +243,10 @@ def _context(
             try_number=attempt.try_number,
             whole=attempt.whole,
         ),
-        lake=_lake(project),
+        lake=lake_of(project, _connect),
         record_key=key,
         connect=_connect,
         now=lambda: datetime.now(UTC),
         tell=tell,
         effort=attempt.effort,
     )
-
-
-def _lake(project: Project) -> Lake:
-    from concord.assets.table import Lake
-
-    if project.lake_connection is None:
-        return Lake(project.lake, {})
-    found = _connect(project.lake_connection)
-    options = {name: str(value) for name, value in found.extra.items()}
-    if found.login:
-        options |= {"AWS_ACCESS_KEY_ID": found.login, "AWS_SECRET_ACCESS_KEY": found.password}
-    return Lake(project.lake, options)
