@@ -88,9 +88,10 @@ class Postgres:
     is started from a thread, it stops with that thread.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         """Args: folder: where data, socket and log live; made when missing."""
         self.folder = folder
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets: Path | None = None
 
@@ -117,7 +118,7 @@ class Postgres:
         data = _initialised(way)
         self._sockets = _socket_folder(way)
         command = [str(_binary("postgres")), "-D", str(data), "-k", str(self._sockets)]
-        for name, value in _SETTINGS.items():
+        for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         with (self.folder / "postgres.log").open("ab") as log:
             self._process = _start(command, way, log)

@@ -1,0 +1,99 @@
+"""Forks Airflow's components from one process that has imported Airflow once.
+
+Reads one component a line from its standard input: ``{"name", "argv", "env", "log"}``; answers with
+its process id. At SIGTERM, or when nobody holds the other end any more, it ends them all.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import traceback
+from typing import Any
+
+from concord.airflow.processes import die_with_parent
+
+__all__ = ["main"]
+
+
+class _Parent:
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+
+    def start(self, told: dict[str, Any]) -> None:
+        """Fork one component."""
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_component(told))
+        self.pids.add(pid)
+        print(json.dumps({"name": told["name"], "pid": pid}), flush=True)
+
+    def reap(self, *_: object) -> None:
+        """Take note of those that ended."""
+        while self.pids:
+            pid, _status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self.pids.discard(pid)
+
+    def stop(self, *_: object) -> None:
+        """End all, and go."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for pid in self.pids:
+            os.kill(pid, signal.SIGTERM)
+        for pid in self.pids:
+            os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def _component(told: dict[str, Any]) -> int:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setsid()
+    log = os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number in (1, 2):
+        os.dup2(log, number)
+    os.environ.update(told["env"])
+    from airflow import settings
+    from airflow.__main__ import main as airflow
+
+    settings.configure_orm()
+    if told["argv"][0] == "api-server":
+        from concord.airflow.patches import only_newest_api
+
+        only_newest_api()
+    sys.argv = ["airflow", *told["argv"]]
+    try:
+        airflow()  # type: ignore[no-untyped-call]
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Import, then fork whatever is asked for."""
+    die_with_parent()
+    import airflow.__main__
+    import airflow.cli.cli_parser
+    import airflow.utils.db  # noqa: F401
+    from airflow import settings
+
+    settings.dispose_orm(do_log=False)
+    gc.freeze()
+    parent = _Parent()
+    signal.signal(signal.SIGCHLD, parent.reap)
+    signal.signal(signal.SIGTERM, parent.stop)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        parent.start(json.loads(line))
+    parent.stop()
+
+
+if __name__ == "__main__":
+    main()
