@@ -43,6 +43,10 @@ def sources(found: list[Instruction], stage: int | None = None) -> Iterator[tupl
 
 def variables(found: list[Instruction], stage: int) -> dict[str, str]:
     """The environment that a stage sets."""
-    pairs = [pair for one in found if (one.word, one.stage) == ("ENV", stage)
-             for pair in shlex.split(one.text)]
+    pairs = [
+        pair
+        for one in found
+        if (one.word, one.stage) == ("ENV", stage)
+        for pair in shlex.split(one.text)
+    ]
     return dict(pair.split("=", 1) for pair in pairs)

@@ -7,6 +7,7 @@ its process id. At SIGTERM, or when nobody holds the other end any more, it ends
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -18,10 +19,26 @@ from concord.airflow.processes import die_with_parent
 
 __all__ = ["main"]
 
+LOADED = (
+    "airflow.__main__",
+    "airflow.cli.cli_parser",
+    "airflow.utils.db",
+    "airflow.providers.celery.executors.celery_executor",
+    "airflow.providers.openlineage.plugins.listener",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "concord.airflow",
+    "concord.airflow.dags",
+    "openlineage.client.transport.file",
+)
+"""What several components, or every task, would import for themselves; nothing that a fork hurts."""
+
 
 class _Parent:
     def __init__(self) -> None:
         self.pids: set[int] = set()
+        self._answers = os.fdopen(os.dup(1), "w", buffering=1)
+        os.dup2(2, 1)  # what the imported print is no answer
 
     def start(self, told: dict[str, Any]) -> None:
         """Fork one component."""
@@ -29,7 +46,11 @@ class _Parent:
         if pid == 0:
             os._exit(_component(told))
         self.pids.add(pid)
-        print(json.dumps({"name": told["name"], "pid": pid}), flush=True)
+        self.answer({"name": told["name"], "pid": pid})
+
+    def answer(self, told: dict[str, Any]) -> None:
+        """Tell whoever started us."""
+        self._answers.write(json.dumps(told) + "\n")
 
     def reap(self, *_: object) -> None:
         """Take note of those that ended."""
@@ -57,8 +78,9 @@ def _component(told: dict[str, Any]) -> int:
     for number in (1, 2):
         os.dup2(log, number)
     os.environ.update(told["env"])
-    from airflow import settings
     from airflow.__main__ import main as airflow
+
+    from airflow import settings
 
     settings.configure_orm()
     if told["argv"][0] == "api-server":
@@ -79,17 +101,16 @@ def _component(told: dict[str, Any]) -> int:
 def main() -> None:
     """Import, then fork whatever is asked for."""
     die_with_parent()
-    import airflow.__main__
-    import airflow.cli.cli_parser
-    import airflow.utils.db  # noqa: F401
+    parent = _Parent()
+    for name in LOADED:
+        importlib.import_module(name)
     from airflow import settings
 
     settings.dispose_orm(do_log=False)
     gc.freeze()
-    parent = _Parent()
     signal.signal(signal.SIGCHLD, parent.reap)
     signal.signal(signal.SIGTERM, parent.stop)
-    print("ready", flush=True)
+    parent.answer({"ready": True})
     for line in sys.stdin:
         parent.start(json.loads(line))
     parent.stop()

