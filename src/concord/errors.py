@@ -18,6 +18,7 @@ ConcordError
     ├── PlatformDown         no answer, or an answer that says "later"
     ├── Throttled            the platform names the time to wait
     ├── CursorExpired        the platform forgot our cursor: read everything once
+    ├── LakeDown             the lake's object store does not answer, or refuses
     ├── NotWritten           the disk is full, or the storage refuses writes
     ├── LostRace             another writer won, again and again
     ├── Overtaken            another writer has read later versions than we have
@@ -37,6 +38,7 @@ __all__ = [
     "ContractBroken",
     "CursorExpired",
     "Fault",
+    "LakeDown",
     "LostRace",
     "LostRecords",
     "MissingConnection",
@@ -281,6 +283,21 @@ class NotWritten(Transient):
         return (
             f"{self.where}: could not be written, {why} [{self.code}]; nothing of it is visible, "
             "and the last good snapshot stays. Make room or mend the rights, then run again."
+        )
+
+
+class LakeDown(Transient):
+    """The lake's object store does not answer, or refuses; nothing was read and nothing written."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: the lake's object store does not answer, or refuses; nothing was "
+            "written. See that it is up, that the bucket is there, and what lake_connection says "
+            "of endpoint and credentials, then run again."
         )
 
 

@@ -77,7 +77,7 @@ class Settings(_Declared):
 
     Attributes:
         lake: folder (relative to the project) or ``s3://…`` that holds every table.
-        lake_connection: Airflow connection with the object store's credentials; a folder needs none.
+        lake_connection: Airflow connection with the object store's credentials; none for a folder.
         region: ISO country of national phone numbers, where a platform does not say otherwise.
         record_key: Airflow connection whose password keys every hash.
         nightly: cron expression at which consumers look for work that no event announced.

@@ -31,7 +31,7 @@ LOADED = (
     "concord.airflow.dags",
     "openlineage.client.transport.file",
 )
-"""What several components, or every task, would import for themselves; nothing that a fork hurts."""
+"""What components and tasks would import for themselves, and survives a fork."""
 
 
 class _Parent:

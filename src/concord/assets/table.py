@@ -19,6 +19,7 @@ from concord.assets.dataset import Dataset
 from concord.assets.log import newest_record, read_record
 from concord.assets.point import At, unwatched
 from concord.errors import (
+    LakeDown,
     NotDeployed,
     SchemaDrift,
     UnreadableInput,
@@ -139,6 +140,10 @@ class Table:
                 "from a backup, then run again"
             )
             raise UnreadableInput(self.dataset.name, what) from None
+        except OSError:
+            if "://" not in self.uri:
+                raise
+            raise LakeDown(self.dataset.name) from None
 
     @property
     def id(self) -> str:

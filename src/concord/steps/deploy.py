@@ -7,9 +7,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from concord.assets.evolution import add_columns, create_table, schema_difference
+from concord.assets.exclusive import refuses_to_overwrite
 from concord.assets.snapshot import Change, publish
 from concord.assets.table import Table
-from concord.errors import BreakingChange, NotDeployed, ProjectFaults, RecordKeyChanged
+from concord.errors import (
+    BreakingChange,
+    NotDeployed,
+    ProjectFaults,
+    RecordKeyChanged,
+    UsageError,
+)
 from concord.project import write_resolved
 from concord.steps.context import Context, keyed_hash
 from concord.steps.contract_check import rule_faults
@@ -43,6 +50,7 @@ def deploy(
         BreakingChange: a table differs in a way that adding columns does not mend; nothing was
             done.
         RecordKeyChanged: the tables were filled under another record key.
+        UsageError: the lake begins in an object store that cannot keep two writers apart.
     """
     faults = tuple(rule_faults(ctx.project))
     if faults:
@@ -56,12 +64,23 @@ def deploy(
     actions = [action for name, table in tables.items() for action in _actions(ctx, name, table)]
     if dry_run:
         return actions
+    if all(table is None for table in tables.values()):
+        _check_store(ctx)
     for name, table in tables.items():
         _bring_up(ctx, name, table)
     _store_record_key(ctx)
     if resolved:
         write_resolved(ctx.project.root)
     return actions
+
+
+def _check_store(ctx: Context) -> None:
+    if "://" in ctx.lake.root and not refuses_to_overwrite(ctx.lake):
+        raise UsageError(
+            "the lake's object store lets one writer overwrite another's commit, so work would be "
+            "lost; nothing was made. Take one that refuses a PUT with If-None-Match where an "
+            "object is, as Amazon S3 does (docs/deployment.md lists others)"
+        )
 
 
 def _existing(ctx: Context, name: str) -> Table | None:

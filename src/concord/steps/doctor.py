@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from concord.errors import ConcordError, MissingConnection, ProjectFaults
+from concord.errors import ConcordError, LakeDown, MissingConnection, ProjectFaults
 from concord.platforms.connection import Connection
 from concord.project import Project
 from concord.steps.context import Context
@@ -75,7 +75,8 @@ def of_context(ctx: Context, *, patience_s: float = 20.0) -> Iterator[Finding]:
             what, _, fix = str(error).partition("; ")
             yield Finding(Level.ERROR, "connections", name, f"{used_by}: {what}", fix)
     yield from _room(ctx)
-    yield from _tables(ctx, connections)
+    down = list(_store(ctx))
+    yield from down or _tables(ctx, connections)
     yield from _platforms(ctx, connections, patience_s)
 
 
@@ -103,6 +104,18 @@ def _tables(ctx: Context, connections: Mapping[str, Connection]) -> Iterator[Fin
         )
     yield from _undeployed(ctx)
     yield from _clock(ctx)
+
+
+def _store(ctx: Context) -> Iterator[Finding]:
+    """Asked once: each of the tables would be waited for in vain."""
+    try:
+        ctx.lake.find(ctx.project.datasets["ops/project"])
+    except LakeDown as error:
+        said = str(error).removeprefix(f"{error.where}: ")
+        what, _, fix = said.partition("; nothing was written. ")
+        yield Finding(Level.ERROR, "lake", "lake", what, fix)
+    except ConcordError:
+        return  # told with the tables
 
 
 def _missing(ctx: Context) -> set[str]:
