@@ -44,8 +44,8 @@ up: $(READY)
 	@$(PY) -m concord up --demo $(ARGS)
 
 check: $(READY)
-	@$(PY) -m ruff format --check src tests dags benchmarks >$(VENV)/format.txt 2>&1 || { cat $(VENV)/format.txt; exit 1; }
-	@$(PY) -m ruff check --quiet src tests dags benchmarks
+	@$(PY) -m ruff format --check src tests dags benchmarks deploy >$(VENV)/format.txt 2>&1 || { cat $(VENV)/format.txt; exit 1; }
+	@$(PY) -m ruff check --quiet src tests dags benchmarks deploy
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
 	@$(PY) -m mypy --no-error-summary
 

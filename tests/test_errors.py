@@ -28,6 +28,7 @@ MADE: list[ConcordError] = [
     errors.Throttled("crm", 3.0),
     errors.CursorExpired("book", "the token is unknown"),
     errors.NotWritten("raw/crm", "ENOSPC"),
+    errors.LakeDown("raw/crm"),
     errors.LostRace("raw/crm", 12),
     errors.Overtaken("golden/contacts", "clean/crm"),
     errors.StaleContract("raw/crm", "1.0.0", "1.1.0"),
