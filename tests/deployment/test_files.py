@@ -12,7 +12,8 @@ from compose import Service, env_values, read_services
 from dockerfile import instructions, sources, variables
 from packaging.requirements import Requirement
 from ruamel.yaml import YAML
-from stack import DEPLOY
+
+from machine import DEPLOY
 
 ROOT = DEPLOY.parent
 COMPOSE = DEPLOY / "compose.yaml"
