@@ -1,7 +1,8 @@
-"""Forks Airflow's components from one process that has imported Airflow once.
+"""Forks Airflow's components, and commands, from one process that has imported Airflow once.
 
-Reads one component a line from its standard input: ``{"name", "argv", "env", "log"}``; answers with
-its process id. At SIGTERM, or when nobody holds the other end any more, it ends them all.
+Reads one command a line from its standard input: ``{"argv", "env", "log"}``; answers with its
+process id. Its exit code is written beside its log. At SIGTERM, or when nobody holds the other end
+any more, it ends them all.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from concord.airflow.processes import die_with_parent
 
 __all__ = ["main"]
 
+PROGRAMS = {
+    "airflow": "airflow.__main__",
+    "celery": "celery.__main__",
+    "concord": "concord.cli.main",
+}
 LOADED = (
     "airflow.__main__",
     "airflow.cli.cli_parser",
@@ -46,7 +54,7 @@ class _Parent:
         if pid == 0:
             os._exit(_component(told))
         self.pids.add(pid)
-        self.answer({"name": told["name"], "pid": pid})
+        self.answer({"pid": pid})
 
     def answer(self, told: dict[str, Any]) -> None:
         """Tell whoever started us."""
@@ -78,18 +86,22 @@ def _component(told: dict[str, Any]) -> int:
     for number in (1, 2):
         os.dup2(log, number)
     os.environ.update(told["env"])
-    from airflow.__main__ import main as airflow
-
     from airflow import settings
 
     settings.configure_orm()
-    if told["argv"][0] == "api-server":
+    if "api-server" in told["argv"]:
         from concord.airflow.patches import only_newest_api
 
         only_newest_api()
-    sys.argv = ["airflow", *told["argv"]]
+    sys.argv = told["argv"]
+    code = _ended(importlib.import_module(PROGRAMS[sys.argv[0]]).main)
+    Path(told["log"]).with_suffix(".code").write_text(str(code))
+    return code
+
+
+def _ended(program: Callable[[], object]) -> int:
     try:
-        airflow()  # type: ignore[no-untyped-call]
+        program()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:

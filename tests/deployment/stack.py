@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -30,7 +31,6 @@ from psycopg import sql
 
 from concord.demo.postgres import Postgres
 from machine import (
-    BIN,
     DEPLOY,
     HERE,
     PATH,
@@ -191,13 +191,13 @@ class Stack:
 
     def serve(self, workers: Sequence[str]) -> None:
         """Start everything that waits for airflow-init, and wait until it is well."""
+        self.workers = workers
         assert self._ready.wait(timeout=120) == 0, self.said("airflow-init")
         self._started.remove(self._ready)
         assert self._parent.stdout is not None
         assert json.loads(self._parent.stdout.readline()) == {"ready": True}
         for name in ("api-server", "scheduler", "dag-processor"):
             self._fork(name, name)
-        self.workers = workers
         for worker in workers:
             self._fork(
                 worker,
@@ -212,19 +212,28 @@ class Stack:
             self.until(lambda worker=worker: "ready." in self.said(worker))  # type: ignore[misc]
 
     def _fork(self, name: str, service: str, *more: str) -> None:
-        program, *arguments = self.command(service)
-        assert program == "airflow"
+        self.components[name] = self._command(name, service, [*self.command(service), *more])
+
+    def _command(self, name: str, service: str, argv: Sequence[str]) -> int:
         told = {
-            "name": name,
-            "argv": [*arguments, *more],
+            "argv": list(argv),
             "log": str(self._log(name)),
-            "env": {**self.environment(service), "WORKER_NAME": name},
+            "env": {**self.environment(service), "WORKER_NAME": service},
         }
+        if name in self.workers:
+            told["env"]["WORKER_NAME"] = name
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.write(json.dumps(told) + "\n")
         self._parent.stdin.flush()
-        self.components[name] = json.loads(self._parent.stdout.readline())["pid"]
+        pid: int = json.loads(self._parent.stdout.readline())["pid"]
+        return pid
+
+    def ended(self, name: str) -> int:
+        """Wait for a command that was forked; its exit code."""
+        code = self._log(name).with_suffix(".code")
+        self.until(lambda: code.exists() and code.read_text())
+        return int(code.read_text())
 
     def _log(self, name: str) -> Path:
         return self.folder / "said" / f"{name}.log"
@@ -289,30 +298,26 @@ class Stack:
             aws_secret_access_key=self.values["S3_SECRET_KEY"],
         )
 
-    def check_health(self) -> Callable[[], dict[str, str]]:
-        """Start every health check that this machine has a program for; ask the answer later.
+    def check_health(self) -> dict[str, str]:
+        """Carry out every health check but the object store's, which is another here.
 
         Returns:
             What the checks of services that are not well said.
         """
-        checks = {}
-        for name, service in self.services.items():
-            if service.health and name != "objectstore":
-                one = [self._asked(name, part) for part in service.health]
-                environment = {**self.environment(name), "WORKER_NAME": name}
-                checks[name] = subprocess.Popen(
-                    one,
-                    env=environment,
-                    text=True,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                )
-
-        def answers() -> dict[str, str]:
-            said = {name: one.communicate(timeout=60)[0] for name, one in checks.items()}
-            return {name: said[name] for name, one in checks.items() if one.returncode}
-
-        return answers
+        names = [one for one, at in self.services.items() if at.health and one != "objectstore"]
+        checks = {
+            name: [self._asked(name, one) for one in self.services[name].health] for name in names
+        }
+        for name, check in checks.items():
+            shell = check[:2] == ["sh", "-c"]
+            argv = shlex.split(check[2]) if shell and "|" not in check[2] else check
+            if argv[0] in ("airflow", "celery"):
+                self._command(f"health-{name}", name, argv)
+            else:
+                done = start(check, self._log(f"health-{name}"), self.environment(name))
+                self._log(f"health-{name}").with_suffix(".code").write_text(str(done.wait(30)))
+        ill = [name for name in names if self.ended(f"health-{name}")]
+        return {name: self.said(f"health-{name}") for name in ill}
 
     def _asked(self, name: str, text: str) -> str:
         """A part of a health check, for the service's process on this machine."""
@@ -322,15 +327,11 @@ class Stack:
             return {"pg_isready": pg_isready(), "127.0.0.1": self.postgres.host}.get(text, text)
         return self.here(text).replace("celery@$(hostname)", f"{self.workers[0]}@here")
 
-    def commands(self, *commands: Sequence[str]) -> list[int]:
+    def concord(self, *commands: str) -> list[int]:
         """Exit codes of commands of `concord`, given at once, with airflow-init's environment."""
-        environment = self.environment("airflow-init")
-        started = [
-            self._start(one[0], [str(BIN / "concord"), *one], environment) for one in commands
-        ]
-        codes = [one.wait(timeout=120) for one in started]
-        self._started = [one for one in self._started if one not in started]
-        return codes
+        for one in commands:
+            self._command(f"concord-{one}", "airflow-init", ["concord", one])
+        return [self.ended(f"concord-{one}") for one in commands]
 
     def copy_lake(self, target: Path) -> None:
         """All objects of the bucket, as files."""
