@@ -253,7 +253,7 @@ class Stack:
             assert not ended, f"ended by itself: {ended}"
             assert not gone, f"{gone} ended by itself: {self.said(gone[0])[-2000:]}"
             assert time.monotonic() < end_at, f"waited {within_s:g} s in vain"
-            time.sleep(0.1)
+            time.sleep(0.25)
 
     def _well(self) -> bool:
         told = self._get("/api/v2/monitor/health") or {}
