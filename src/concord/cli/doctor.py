@@ -10,10 +10,11 @@ import typer
 
 from concord.cli.output import Format, show, show_rows
 from concord.cli.session import context
-from concord.errors import ConcordError, ProjectFaults
+from concord.errors import ConcordError, MissingConnection, ProjectFaults
 from concord.project import Project, find_root, load
 
 if TYPE_CHECKING:
+    from concord.steps.context import Context
     from concord.steps.finding import Finding
 
 __all__ = ["doctor"]
@@ -43,6 +44,14 @@ def doctor(
     sys.exit(1 if errors else 0)
 
 
+def _context(project: Project) -> Context:
+    """With the record key if there is one; a missing one is a finding, not an end."""
+    try:
+        return context(project, "doctor", secrets=True)
+    except MissingConnection:
+        return context(project, "doctor")
+
+
 def _findings() -> Iterator[Finding]:
     from concord.steps.doctor import installation, of_context, of_project
     from concord.steps.finding import Finding, Level
@@ -58,7 +67,7 @@ def _findings() -> Iterator[Finding]:
     if isinstance(project, ProjectFaults):
         return
     try:
-        ctx = context(project, "doctor")
+        ctx = _context(project)
     except ConcordError as error:
         name = project.lake_connection or "lake"
         yield Finding(Level.ERROR, "connections", name, str(error), "add the connection")
