@@ -56,7 +56,7 @@ class Reader:
                     place.write_text(text, encoding="utf-8")
 
     def _type(self, step: Typed, where: str) -> None:
-        lines = [self._own(one, where) for one in step.lines if one not in self.not_typed]
+        lines = [self._own(one, where) for one in step.lines if self._typed(one)]
         script = "\n".join(lines) + ("" if step.exit_code else _KEPT)
         done = subprocess.run(
             ["sh", "-e", "-c", script],
@@ -76,6 +76,9 @@ class Reader:
             self.folder = Path((self.notes / "folder").read_text().rstrip("\n"))
             told = (self.notes / "environment").read_text().split("\0")
             self.environment = dict(one.split("=", 1) for one in told if one)
+
+    def _typed(self, line: str) -> bool:
+        return line.split("#")[0].strip() not in self.not_typed
 
     def _own(self, line: str, where: str) -> str:
         """The line, with a real service's connection where the page has an example's."""

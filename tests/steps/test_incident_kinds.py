@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 def test_the_page_says_of_every_kind_what_the_alert_says() -> None:
-    table = PAGE.split("## Incidents and alerts\n")[1].split("\n\n")[0]
+    table = PAGE.split("## By kind\n")[1].split("\n\n")[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]
     ]

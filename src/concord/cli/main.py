@@ -1,7 +1,7 @@
 """The command line: `concord <noun> <verb>`.
 
 Exit codes: 0 done, 1 something failed (the message says what), 2 the command was not understood,
-3 the project has faults, 4 the project is not deployed, 130 stopped by Ctrl-C or SIGTERM.
+3 the project has faults, 4 the project is not deployed or deploy refused, 130 stopped by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from typing import Annotated
 
 import typer
 
-from concord.errors import ConcordError, NotDeployed, ProjectFaults, UsageError
+from concord.errors import (
+    BreakingChange,
+    ConcordError,
+    NotDeployed,
+    ProjectFaults,
+    RecordKeyChanged,
+    UsageError,
+)
 
 __all__ = ["app", "assembled", "exit_code", "main"]
 
@@ -104,7 +111,7 @@ def exit_code(error: ConcordError) -> int:
         return 2
     if isinstance(error, ProjectFaults):
         return 3
-    return 4 if isinstance(error, NotDeployed) else 1
+    return 4 if isinstance(error, NotDeployed | BreakingChange | RecordKeyChanged) else 1
 
 
 def main() -> None:

@@ -58,7 +58,10 @@ def deploy(
     tables = {name: _existing(ctx, name) for name in ctx.project.datasets}
     reasons = [reason for name, table in tables.items() for reason in _breaking(ctx, name, table)]
     if reasons:
-        raise BreakingChange("; ".join(reasons))
+        raise BreakingChange(
+            f"{'; '.join(reasons)}. Nothing was done: declare what the tables have as it was, and "
+            "what is new beside it"
+        )
     if checks_key and tables["ops/project"] is not None:
         check_record_key(ctx)
     actions = [action for name, table in tables.items() for action in _actions(ctx, name, table)]
