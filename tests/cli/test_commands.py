@@ -26,11 +26,13 @@ from concord.assets.snapshot import Change, publish
 from concord.assets.table import Lake
 from concord.cli.main import exit_code, main
 from concord.errors import (
+    BreakingChange,
     ConcordError,
     MissingConnection,
     NotDeployed,
     PlatformDown,
     ProjectFaults,
+    RecordKeyChanged,
     UsageError,
 )
 from concord.platforms.connection import Connection
@@ -412,6 +414,8 @@ def test_the_version_is_told(plain: Path, typed: Typed) -> None:
         (UsageError("no such thing"), 2),
         (ProjectFaults(()), 3),
         (NotDeployed("no table"), 4),
+        (BreakingChange("a column is gone"), 4),
+        (RecordKeyChanged("another key"), 4),
         (MissingConnection("none of that name"), 1),
         (PlatformDown("crm", "does not answer"), 1),
     ],

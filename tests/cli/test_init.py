@@ -1,14 +1,8 @@
-"""`concord init`: what it writes, and the built wheel in a fresh environment that runs it."""
+"""`concord init`: what it writes; docs/first-hour.md runs it, from the built wheel."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import sysconfig
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -88,68 +82,3 @@ def test_a_key_that_is_none_is_refused_without_being_shown(
         own_record_key({"CONCORD_RECORD_KEY_FILE": str(key)})
     assert "kkk" not in str(caught.value)
     assert own_record_key({"CONCORD_RECORD_KEY_FILE": str(tmp_path / "none")}) is None
-
-
-def fresh_environment(folder: Path, wheel: Path) -> Path:
-    """A virtual environment with the wheel; it sees the others' packages, and no editable one.
-
-    The path in a .pth file is searched, while the .pth files found there (an editable package is
-    one) are not read: https://docs.python.org/3/library/site.html
-    """
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = folder / "bin" / "python"
-    asked = [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]
-    own = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps"]
-    subprocess.run([*command, "--no-index", "--quiet", wheel], check=True)
-    (Path(own) / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    return folder / "bin"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that holds the built wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    return fresh_environment(folder / "fresh", wheel)
-
-
-@pytest.mark.airflow
-@pytest.mark.timeout(500)
-def test_the_installed_wheel_makes_a_project_that_lints_and_runs_twice_elsewhere(
-    installed: Path, tmp_path: Path
-) -> None:
-    foreign = ("AIRFLOW", "CONCORD", "PYTHON", "VIRTUAL_ENV")
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(foreign)}
-
-    def typed(*words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            words, env=kept, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stderr[-1500:]
-        return done.stdout
-
-    where = typed(str(installed / "python"), "-c", "import concord; print(concord.__file__)")
-    assert Path(where).is_relative_to(installed.parent)
-    concord = str(installed / "concord")
-    typed(concord, "init", "our contacts")
-    inside = (concord, "--project", "our contacts")
-    assert typed(*inside, "contract", "lint") == "no faults\n"
-    first, second = (json.loads(typed(*inside, "run", "--format", "json")) for _ in range(2))
-    assert first["failed"] == second["failed"] == []
-    assert rows(first)["golden/contacts"] == 6
-    assert writes(first) == 2  # withdrawals wait for nobody
-    assert [note for note in first["notes"] if "1 writes wait for approval" in note]
-    assert writes(second) == 0
-    assert sum(one["changed"] for one in second["datasets"]) == 0
-    typed(concord, "init", "our contacts", code=2)
-
-
-def rows(report: dict[str, Any]) -> dict[str, int]:
-    return {one["dataset"]: one["rows"] for one in report["datasets"]}
-
-
-def writes(report: dict[str, Any]) -> int:
-    return sum(one["writes"] for one in report["datasets"])

@@ -1,8 +1,8 @@
 """A page of the documentation, read as a story: what to type, what to write, what is shown.
 
-- ``sh``: typed in order, one fence at a time. A paragraph before it that speaks of *exit code 3* says so
-  of the fence's end; without one it ends with 0.
-- ``text`` after a ``sh`` fence: printed by it, line after line; an ellipsis stands for what is left out.
+- ``sh``: typed in order, one fence at a time. A paragraph before it that speaks of *exit code 3*
+  says so of the fence's end; without one it ends with 0.
+- ``text`` after a ``sh`` fence: printed by it, line after line; an ellipsis stands for anything.
 - ``diff``: a change of the file that the paragraph before names last.
 - any other named language: the whole of the file that the paragraph before names last.
 - no language, or ``mermaid``: for the reader only.

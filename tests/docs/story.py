@@ -106,7 +106,7 @@ def shows(printed: str, lines: Sequence[str]) -> str | None:
     for line in lines:
         if _words(line) == "…":
             continue
-        pattern = ".*".join(map(re.escape, _words(line).split("…")))
+        pattern = ".*".join(re.escape(part.strip()) for part in _words(line).split("…"))
         found = next((i for i, one in enumerate(rest) if re.fullmatch(pattern, one)), None)
         if found is None:
             return line

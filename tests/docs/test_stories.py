@@ -25,9 +25,9 @@ ELSEWHERE = {
     "concord up": "tests/airflow/test_up.py",
     "pip install concord-contacts": "tests/docs/conftest.py",
 }
-"""What pages tell to type and no story types: it works on the checkout, on the network, or never ends.
+"""What no story types: it works on the checkout, on the network, or never ends.
 
-Beside each, the file that does it another way: the wheel's installation, the same run, these tests.
+Beside each, the file that does the same another way.
 """
 
 ANNA = """BEGIN:VCARD
@@ -109,6 +109,12 @@ def existing_airflow(shell: dict[str, str], tmp_path: Path) -> dict[str, str]:
     return home
 
 
+def test_the_program_is_the_installed_wheels(installed: Path, shell: dict[str, str]) -> None:
+    where = [str(installed / "bin" / "python"), "-c", "import concord; print(concord.__file__)"]
+    done = subprocess.run(where, env=shell, check=True, capture_output=True, text=True)
+    assert Path(done.stdout).is_relative_to(installed)
+
+
 def test_the_first_hour(after_the_first_hour: Callable[[], Path]) -> None:
     assert (after_the_first_hour() / "concord.yaml").is_file()
 
@@ -136,8 +142,13 @@ def test_a_page_that_goes_on_where_the_first_hour_ends(
 
 @pytest.mark.parametrize("line", ELSEWHERE)
 def test_what_no_story_types_is_told_by_a_page_and_done_elsewhere(line: str) -> None:
-    told = [one.split("#")[0].strip() for story in TOLD.values() for s in story
-            if isinstance(s, Typed) for one in s.lines]
+    told = [
+        one.split("#")[0].strip()
+        for story in TOLD.values()
+        for s in story
+        if isinstance(s, Typed)
+        for one in s.lines
+    ]
     assert line in told
     assert (ROOT / ELSEWHERE[line]).is_file()
 
@@ -156,7 +167,7 @@ def test_a_wrong_command_an_unprinted_line_and_a_change_of_nothing_are_told(
     assert (tmp_path / "f").read_text() == "three\ntwo\n"
     with pytest.raises(AssertionError, match=r"a\.md:4: exit code 2, not 0"):
         read(Typed(4, ("concord rnu",), 0))
-    with pytest.raises(AssertionError, match="a.md:6: never printed: first"):
+    with pytest.raises(AssertionError, match=r"a\.md:6: never printed: first"):
         read(Typed(5, ("echo first; echo second",), 0), Shown(6, ("second", "first")))
-    with pytest.raises(AssertionError, match="a.md:7: stands 0 times"):
+    with pytest.raises(AssertionError, match=r"a\.md:7: stands 0 times"):
         read(Change(7, "f", ("-one", "+three")))

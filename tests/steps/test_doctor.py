@@ -161,3 +161,15 @@ def test_another_key_a_clock_that_lags_and_a_missing_column_are_found(ctx: Conte
     assert "another record key" in told["record key", "concord_record_key"]
     assert "lies ahead of this clock" in told["clock", "this host"]
     assert told["tables", "raw/crm"] == "not deployed: create with 11 columns"
+
+
+def test_a_key_that_needs_no_connection_is_no_finding_and_is_compared(ctx: Context) -> None:
+    def connect(name: str) -> Connection:
+        raise MissingConnection(f"there is no Airflow connection {name!r}; add it")
+
+    keyed = dataclasses.replace(ctx, connect=connect, record_key=b"k" * 32)
+    deploy(keyed, resolved=False)
+    assert {one.where for one in of_context(keyed)} == {"crm", "address_book", "newsletter"}
+    other = dataclasses.replace(keyed, record_key=b"another key" * 3)
+    told = {(one.check, one.where): one.what for one in of_context(other)}
+    assert "another record key" in told["record key", "concord_record_key"]

@@ -1,7 +1,8 @@
 """The command line: `concord <noun> <verb>`.
 
 Exit codes: 0 done, 1 something failed (the message says what), 2 the command was not understood,
-3 the project has faults, 4 the project is not deployed or deploy refused, 130 stopped by Ctrl-C or SIGTERM.
+3 the project has faults, 4 the project is not deployed or deploy refused, 130 stopped by Ctrl-C
+or SIGTERM.
 """
 
 from __future__ import annotations
