@@ -15,11 +15,12 @@ from concord.cli.main import assembled
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEMPLATE = ROOT / "src" / "concord" / "templates" / "project" / "README.md"
 LINKED_BY_NAME = {"docs/deployment.md"}
 
 COMMANDS = [
     (page.relative_to(ROOT).as_posix(), line, code)
-    for page in PAGES
+    for page in [*PAGES, TEMPLATE]
     for line, code in code_spans(page)
     if re.match(r"(\.venv/bin/)?concord ", code)
 ]

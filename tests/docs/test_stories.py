@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from pages import Change, Shown, Typed, steps
+from pages import Change, Shown, Step, Typed, steps
 from story import Reader
 
 from concord.demo.radicale import Radicale
@@ -138,6 +138,17 @@ def test_a_page_that_goes_on_where_the_first_hour_ends(
     if page == "docs/deploy-on-airflow.md":
         somebody.environment |= request.getfixturevalue("existing_airflow")
     somebody.follow(STORIES[page])
+
+
+def test_what_a_new_projects_readme_tells_to_type_is_in_the_first_hour() -> None:
+    def lines(story: Sequence[Step]) -> set[str]:
+        typed = (one for one in story if isinstance(one, Typed))
+        return {line.split("#")[0].strip() for one in typed for line in one.lines}
+
+    template = ROOT / "src" / "concord" / "templates" / "project" / "README.md"
+    told = lines(steps(template))
+    assert told
+    assert told <= lines(STORIES[FIRST])
 
 
 @pytest.mark.parametrize("line", ELSEWHERE)
