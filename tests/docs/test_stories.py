@@ -40,7 +40,7 @@ TITLE:Head of Sales
 END:VCARD
 """
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 
 def named(page: Path) -> str:
