@@ -209,7 +209,10 @@ def test_one_dataset_is_shown_with_its_newest_commit(root: Path, typed: Typed) -
     [
         ("dataset show golden/contact", "of that name; did you mean golden/contacts?"),
         ("sync plan crn", "no platform of that name in assets/platforms (address_book, crm,"),
-        ("--env prod dataset list", "no environment of the name in CONCORD_ENV or --env (demo)"),
+        (
+            "--env prod dataset list",
+            "no environment of the name in CONCORD_ENV or --env (demo, deployed)",
+        ),
         ("nonsense", "No such command"),
         ("dataset read", "Missing argument"),
         ("dataset list --format xml", "Invalid value"),
