@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SUBJECTS = ("gate", "canonical", "csv_reading", "publishing", "steps", "identity")
+SUBJECTS = (
+    "gate",
+    "canonical",
+    "csv_reading",
+    "publishing",
+    "steps",
+    "identity",
+    "million",
+    "scaling",
+)
 
 
 def main(names: list[str]) -> int:

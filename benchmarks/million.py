@@ -7,14 +7,17 @@ give the same rows, or the benchmark fails.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from benchmarks.contacts import canonical_rows, filled, links, raw_rows
 from benchmarks.gate import clean_rows
+from benchmarks.measure import said
 from benchmarks.pieces import PIECES, VARIANTS
 from benchmarks.reference import AT, context
 
@@ -38,39 +41,49 @@ CHANGED = 100
 """One of so many is changed."""
 
 
+@dataclass(slots=True)
+class Measured:
+    """What a child process told: CPU seconds, and a digest of its result."""
+
+    cpu: float = 0.0
+    digest: str | None = None
+
+
 def main(contacts: int, pieces: list[str]) -> int:
     """Args: pieces: some of `PIECES`; all when empty."""
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         for piece in pieces or PIECES:
             folder = Path(scratch) / piece
-            _child("benchmarks.million", "prepare", piece, str(folder), str(contacts))
+            child("benchmarks.million", "prepare", piece, str(folder), str(contacts))
             results = {
-                variant: _child("benchmarks.pieces", piece, variant, str(folder))
+                variant: child("benchmarks.pieces", piece, variant, str(folder)).digest
                 for variant in VARIANTS[piece]
             }
+            shutil.rmtree(folder)
             if len(set(results.values())) > 1:
                 failed += 1
-                print(json.dumps({"what": f"{piece}: the variants differ", **results}), flush=True)
+                said(f"{piece}: the variants differ", **results)
     return 1 if failed else 0
 
 
-def _child(*arguments: str) -> str | None:
-    """Run a module, pass on what it measures, and return the digest of its result."""
+def child(*arguments: str) -> Measured:
+    """Run a module, and pass on what it measures."""
     program = subprocess.Popen(
         [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True
     )
     assert program.stdout is not None
-    digest = None
+    measured = Measured()
     for line in program.stdout:
         row = json.loads(line)
         if row["what"] == "result":
-            digest = row["digest"]
+            measured.digest = row["digest"]
         else:
+            measured.cpu = row.get("cpu_s", 0.0)
             print(line, end="", flush=True)
     if program.wait() != 0:
         raise SystemExit(f"{' '.join(arguments[:3])} failed")
-    return digest
+    return measured
 
 
 def prepare(piece: str, folder: Path, contacts: int) -> None:
