@@ -179,6 +179,11 @@ def test_a_run_of_some_jobs_leaves_the_others_to_the_next_run(project: Path, run
     rest = run(project)
     assert rest.exit_code == 0
     assert dataset(project, "sync/c/base")["content"] == 1
+    source = json.dumps({"a": 2, "b": 1, "c": 1})
+    (project / "source.json").write_text(source)
+    moved = project.rename(project.with_name("anderswo"))
+    assert run(moved).exit_code == 0, "a project that was moved goes on"
+    assert dataset(moved, "raw/a")["content"] == 2
 
 
 @pytest.fixture(scope="class")

@@ -12,7 +12,7 @@ from concord.lineage.names import dataset_uri
 if TYPE_CHECKING:
     from concord.project import Project
 
-__all__ = ["asset", "assets"]
+__all__ = ["addresses", "asset", "assets"]
 
 
 def asset(project: Project, dataset: str) -> Asset:
@@ -25,6 +25,11 @@ def asset(project: Project, dataset: str) -> Asset:
         group="concord",
         extra={"contract": f"{contract.id}@{contract.version}"} if contract else {},
     )
+
+
+def addresses(project: Project) -> dict[str, str]:
+    """Name to address of every dataset of the project."""
+    return {name: dataset_uri(project.lake, name) for name in project.datasets}
 
 
 def assets(project: Project, datasets: Iterable[str]) -> list[Asset]:

@@ -10,13 +10,14 @@ from airflow.api.common.trigger_dag import trigger_dag
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 from airflow.jobs.job import Job, JobState
+from airflow.models.asset import AssetActive
 from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils import db
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from concord.airflow.engine import Incident
 from concord.airflow.notifier import KILLED, incident_marker
@@ -29,6 +30,7 @@ __all__ = [
     "pause_all_but",
     "prepare",
     "recover",
+    "release",
     "trigger",
 ]
 
@@ -36,6 +38,19 @@ __all__ = [
 def prepare() -> None:
     """Make the database, or finish one that a kill left half made."""
     db.initdb()
+
+
+def release(addresses: Mapping[str, str]) -> None:
+    """Let go of what our assets were called at another address: a project that was moved, or whose
+    lake was. Airflow gives a name to one address at a time, and fails the tasks of the other.
+
+    Args:
+        addresses: name of an asset to its address now.
+    """
+    with create_session() as session:
+        for name, uri in addresses.items():
+            elsewhere = (AssetActive.name == name) & (AssetActive.uri != uri)
+            session.execute(delete(AssetActive).where(elsewhere))
 
 
 def recover() -> None:

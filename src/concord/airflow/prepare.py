@@ -13,11 +13,13 @@ __all__ = ["main"]
 def main(engine: Engine | None = None) -> None:
     """Make the database and the pools of the project in the environment."""
     from concord.airflow import database
+    from concord.airflow.assets import addresses
     from concord.airflow.pools import make_pools
 
     project = (engine or Engine()).project(Path(os.environ["CONCORD_PROJECT"]))
     database.prepare()
     database.recover()
+    database.release(addresses(project))
     make_pools(project.platforms)
 
 

@@ -62,12 +62,14 @@ class _Run:
         """Everything; returns the exit code."""
         tell(Event("stage", text="starting Airflow"))
         from concord.airflow import database
+        from concord.airflow.assets import addresses
         from concord.airflow.patches import apply_patches
         from concord.airflow.pools import make_pools
 
         apply_patches()
         database.prepare()
         database.recover()
+        database.release(addresses(self.project))
         make_pools(self.project.platforms)
         errors = database.fill_dags()
         if errors:
