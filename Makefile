@@ -50,7 +50,7 @@ check: $(READY)
 	@$(PY) -m mypy --no-error-summary
 
 test: check
-	@$(PY) -m pytest -m "not deep" -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -m "not deep" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-deep: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PY) -m pytest -m deep --timeout 3600 $(ARGS)
