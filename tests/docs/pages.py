@@ -18,10 +18,10 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-__all__ = ["Change", "Shown", "Typed", "Written", "code_spans", "links", "steps"]
+__all__ = ["Change", "Shown", "Typed", "Written", "code_spans", "console_lines", "links", "steps"]
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
-_FOR_READERS = ("", "mermaid")
+_FOR_READERS = ("", "mermaid", "console")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,13 @@ def _step(fence: Token, before: Token | None) -> Step:
 
 def _is_code(token: Token) -> bool:
     return token.type == "code_inline"
+
+
+def console_lines(page: Path) -> list[str]:
+    """Commands that are shown after a prompt: they need what no test has, a container engine."""
+    fences = (token for token in _tokens(page) if token.type == "fence" and token.info == "console")
+    lines = (line for fence in fences for line in fence.content.splitlines())
+    return [line.removeprefix("$ ").partition(" #")[0].strip() for line in lines]
 
 
 def code_spans(page: Path) -> list[tuple[int, str]]:

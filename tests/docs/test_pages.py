@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import typer.main
-from pages import code_spans, links
+import yaml
+from pages import code_spans, console_lines, links
 
 from concord.cli.main import assembled
 
@@ -107,3 +108,28 @@ def _sections(page: Path) -> set[str]:
     """The anchors that GitHub makes of headings."""
     heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+CONSOLE = [
+    (page.relative_to(ROOT).as_posix(), line) for page in PAGES for line in console_lines(page)
+]
+
+
+@pytest.mark.parametrize(("page", "line"), CONSOLE, ids=[line for _, line in CONSOLE])
+def test_a_command_for_containers_names_files_and_services_that_are_there(
+    page: str, line: str
+) -> None:
+    words = shlex.split(line)
+    named = [word for word in words if word.startswith("deploy/")]
+    assert page == "docs/deployment.md"
+    assert words[0] in ("docker", "python3", "cp")
+    assert named
+    made = {"deploy/connections.env"}  # by the command itself
+    assert all((ROOT / name).exists() for name in set(named) - made)
+    services = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+    verbs = {"up": 0, "ps": 0, "build": 0, "stop": 1, "exec": 1}
+    if words[0] == "docker":
+        assert words[:4] == ["docker", "compose", "-f", "deploy/compose.yaml"]
+        verb, *rest = words[4:]
+        assert verb in verbs
+        assert len(services.keys() & set(rest)) >= verbs[verb]

@@ -115,7 +115,7 @@ def test_every_rule_of_golden_was_broken(after: After) -> None:
 
 
 def test_every_rule_of_consents_was_broken(after: After) -> None:
-    record = after.world.ctx.open("people/consents").newest_record()
+    record = after.world.ctx.open("quarantine/consents").newest_record()
     assert record is not None
     broken = {rule for rule, count in record.rules.items() if count}
     wanted = out_of(CONSENTS_OUT_OF_REACH, after, "people/consents")
