@@ -100,12 +100,13 @@ def _plain(value: Any, began_at: datetime) -> str:
     return _INSTANT.sub(said, text)
 
 
-def outcome(state: State) -> dict[frozenset[str], dict[str, str | set[str]]]:
-    """Who is one person, by the records that platforms had at first, and what golden says of them.
+def outcome(state: State) -> dict[frozenset[str], dict[str, str]]:
+    """Who is one person, by the records that platforms had at first, and what they are called.
 
     A person's id is chosen when the first of their records is resolved, and which platform that is
-    the executor decides. By the rules the newest is what was seen last, so it also decides from
-    whom a value is, and which of two addresses is preferred.
+    the executor decides. On the ids hangs who gets a value first that a platform refuses to hold
+    twice; by the rules the newest is what was seen last, so the order of reading also decides from
+    whom a value is, and which of two addresses is preferred. All that is left out.
     """
     theirs = {
         key.split(" ")[1]
@@ -116,21 +117,11 @@ def outcome(state: State) -> dict[frozenset[str], dict[str, str | set[str]]]:
     for key, (row, *_) in state.items():
         if key.startswith("people/crosswalk ") and key.split(" ")[1] in theirs:
             records[row["person_id"]].add(key.split(" ")[1])
+    names = ("given_name", "family_name", "full_name")
     return {
-        frozenset(found): {
-            name: _elements(value)
-            for name, value in state[f"golden/contacts {person}"][0].items()
-            if name not in ("person_id", "email_marketing", *FROM_WHOM)
-        }
+        frozenset(found): {name: state[f"golden/contacts {person}"][0][name] for name in names}
         for person, found in records.items()
     }
-
-
-def _elements(value: str) -> str | set[str]:
-    """The values of a list, in no order; what is no list, as it is."""
-    if not value.startswith("[{"):
-        return value
-    return {element["value"] for element in json.loads(value)}
 
 
 def records_of(state: State) -> Counter[str]:
