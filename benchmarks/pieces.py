@@ -40,7 +40,7 @@ from concord.steps.planning import planned_operations
 from concord.steps.platforms import mapping_for
 from concord.steps.tables import frame_schema
 
-BUCKETS = 16
+BUCKETS = 32
 Frames = Iterator[pl.DataFrame]
 Rows = Callable[[pl.DataFrame], pl.DataFrame]
 _NAMED = (
@@ -88,18 +88,23 @@ def _slices(file: Path) -> Frames:
 
 
 def _buckets(file: Path, key: str) -> Frames:
-    """The rows of *file* by a hash of *key*: one pass to scratch files, then one at a time."""
-    bucket = (pl.col(key).nchash.xxhash64() % BUCKETS).cast(pl.Int64)  # type: ignore[attr-defined]
+    """The rows of *file* by a hash of *key*: one pass to scratch files, then one at a time.
+
+    A slice at a time is split by hand: what streams into partitioned files (`sink_parquet`) keeps
+    most of the rows in memory.
+    """
+    bucket = (pl.col(key).nchash.xxhash64() % BUCKETS).alias("bucket")  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as scratch:
-        pl.scan_parquet(file).with_columns(bucket=bucket).sink_parquet(
-            pl.PartitionBy(scratch, key="bucket", include_key=False),
-            mkdir=True,
-            engine="streaming",
-            compression="lz4",
-            row_group_size=16384,
-        )
-        for one in sorted(Path(scratch).iterdir()):
-            yield pl.read_parquet(one / "*.parquet", hive_partitioning=False)
+        for number, rows in enumerate(_slices(file)):
+            parts = rows.with_columns(bucket).partition_by(
+                "bucket", as_dict=True, include_key=False
+            )
+            for (one,), part in parts.items():
+                folder = Path(scratch) / str(one)
+                folder.mkdir(exist_ok=True)
+                part.write_ipc(folder / f"{number}.arrow", compression="lz4")
+        for folder in sorted(Path(scratch).iterdir()):
+            yield pl.concat(pl.read_ipc(one) for one in sorted(folder.iterdir()))
 
 
 def _local(file: Path, variant: str, bound: Rows, ours: Rows) -> Callable[[], Frames]:
