@@ -34,7 +34,7 @@ from concord.identity.survivorship import survive
 from concord.jobs import CROSSWALK, GOLDEN
 from concord.normalise.canonical import canonical
 from concord.steps.plan import plan_inputs
-from concord.steps.plan_scope import Scope, scope_of
+from concord.steps.plan_scope import Scope
 from concord.steps.plan_scope import concerned as concerned_by_plan
 from concord.steps.planning import planned_operations
 from concord.steps.platforms import mapping_for
@@ -260,13 +260,7 @@ def _plan(folder: Path, variant: str) -> Callable[[], Frames]:
         nothing: Mapping[str, int] = defaultdict(lambda: -1)
         yield ours(concerned_by_plan(inputs, current, nothing, platform="crm", whole=True))
 
-    def buckets() -> Frames:
-        people = inputs[GOLDEN].frame(columns=["person_id"]).collect()["person_id"]
-        size = -(-len(people) // BUCKETS)
-        for start in range(0, len(people), size):
-            yield ours(scope_of(inputs, "crm", people.slice(start, size)))
-
-    return {"bound": bound, "whole": whole, "buckets": buckets}[variant]
+    return bound if variant == "bound" else whole
 
 
 Piece = Callable[[Path, str], Callable[[], Frames]]
@@ -283,6 +277,7 @@ VARIANTS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(PIECES, ("bound", "whole", "buckets")),
     "changes": ("bound", "whole"),
     "resolve": ("bound", "whole"),
+    "plan": ("bound", "whole"),
 }
 
 if __name__ == "__main__":
